@@ -1,0 +1,41 @@
+// A weight matrix exactly as it is stored in a checkpoint: nothing is copied when the stored type is used.
+#pragma once
+
+#include "base/dtype.h"
+
+#include <cstddef>
+
+namespace hadal {
+
+/// How the scales that stand beside the elements are laid out (deepseek-v4.md 8.1).
+enum class ScaleLayout : std::uint8_t {
+  none,      ///< plain types, and q8_0 / mxfp4, whose scales are inside their blocks
+  block128,  ///< scale[r / 128][c / 128], f8_e8m0 or f32            (F8_E4M3 linears)
+  group32,   ///< scale[r][c / 32], f8_e8m0                          (FP4 experts)
+};
+
+/// W [rows, cols] of y = x W^T: `rows` outputs, `cols` inputs. Non-owning; the checkpoint owns the bytes.
+/// Element (r, c) is found in the row that starts at data + r * row_stride. Threads: const, shared freely.
+struct MatrixView {
+  DType dtype = DType::f32;
+  ScaleLayout scale_layout = ScaleLayout::none;
+  DType scale_dtype = DType::f8_e8m0;
+  const std::byte* data = nullptr;
+  const std::byte* scale = nullptr;
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  std::size_t row_stride = 0;    ///< bytes from one row to the next (>= bytes of a row)
+  std::size_t scale_stride = 0;  ///< scale elements from one scale row to the next
+
+  bool empty() const noexcept { return data == nullptr; }
+};
+
+/// Decodes columns [col_begin, col_end) of row `row` to floats; exact for every stored type (one rounding for f32
+/// scales). For fp4, q8_0 and mxfp4 any bounds are allowed.
+void decode_row(const MatrixView& matrix, std::size_t row, std::size_t col_begin, std::size_t col_end,
+                float* out) noexcept;
+
+/// Bytes that reading the whole matrix touches, scales included.
+std::size_t bytes_of(const MatrixView& matrix) noexcept;
+
+}  // namespace hadal
