@@ -1,4 +1,5 @@
-// A weight matrix exactly as it is stored in a checkpoint: nothing is copied when the stored type is used.
+// A weight matrix exactly as it is stored in a checkpoint: nothing is copied when the stored type
+// is used.
 #pragma once
 
 #include "base/dtype.h"
@@ -14,8 +15,9 @@ enum class ScaleLayout : std::uint8_t {
   group32,   ///< scale[r][c / 32], f8_e8m0                          (FP4 experts)
 };
 
-/// W [rows, cols] of y = x W^T: `rows` outputs, `cols` inputs. Non-owning; the checkpoint owns the bytes.
-/// Element (r, c) is found in the row that starts at data + r * row_stride. Threads: const, shared freely.
+/// W [rows, cols] of y = x W^T: `rows` outputs, `cols` inputs. Non-owning; the checkpoint owns the
+/// bytes. Element (r, c) is found in the row that starts at data + r * row_stride. Threads: const,
+/// shared freely.
 struct MatrixView {
   DType dtype = DType::f32;
   ScaleLayout scale_layout = ScaleLayout::none;
@@ -30,10 +32,10 @@ struct MatrixView {
   bool empty() const noexcept { return data == nullptr; }
 };
 
-/// Decodes columns [col_begin, col_end) of row `row` to floats; exact for every stored type (one rounding for f32
-/// scales). For fp4, q8_0 and mxfp4 any bounds are allowed.
-void decode_row(const MatrixView& matrix, std::size_t row, std::size_t col_begin, std::size_t col_end,
-                float* out) noexcept;
+/// Decodes columns [col_begin, col_end) of row `row` to floats; exact for every stored type (one
+/// rounding for f32 scales). For fp4, q8_0 and mxfp4 any bounds are allowed.
+void decode_row(const MatrixView& matrix, std::size_t row, std::size_t col_begin,
+                std::size_t col_end, float* out) noexcept;
 
 /// Bytes that reading the whole matrix touches, scales included.
 std::size_t bytes_of(const MatrixView& matrix) noexcept;

@@ -1,0 +1,62 @@
+// The contract between the model and the hardware: one virtual function per operator. model/ calls
+// operators through Backend& and includes nothing else from this folder. Each operator's header
+// under kernels/ states shapes and formulas.
+#pragma once
+
+#include "base/result.h"
+#include "engine/kernels/attention/attention.h"
+#include "engine/kernels/compressor/compressor.h"
+#include "engine/kernels/embedding/embedding.h"
+#include "engine/kernels/fake_quant/fake_quant.h"
+#include "engine/kernels/hyper_connection/hyper_connection.h"
+#include "engine/kernels/indexer/indexer.h"
+#include "engine/kernels/linear/linear.h"
+#include "engine/kernels/moe/moe.h"
+#include "engine/kernels/rms_norm/rms_norm.h"
+#include "engine/kernels/rope/rope.h"
+#include "engine/kernels/router/router.h"
+
+#include <memory>
+#include <string>
+
+namespace hadal {
+
+/// Threads: one caller at a time (the engine thread); an implementation may use its own pool
+/// inside. Determinism: the result for a token depends on that token's own inputs alone (promise
+/// 2).
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// For people: "ref", "cpu (avx512, 2 threads)".
+  virtual std::string description() const = 0;
+
+  virtual void embedding(const EmbeddingArgs& args) = 0;
+  virtual void linear(const LinearArgs& args) = 0;
+  virtual void rms_norm(const RmsNormArgs& args) = 0;
+  virtual void rope(const RopeArgs& args) = 0;
+  virtual void hyper_connection_read(const HyperConnectionReadArgs& args) = 0;
+  virtual void hyper_connection_write(const HyperConnectionWriteArgs& args) = 0;
+  virtual void hyper_connection_head(const HyperConnectionHeadArgs& args) = 0;
+  virtual void compressor_pool(const CompressorPoolArgs& args) = 0;
+  virtual void indexer_select(const IndexerSelectArgs& args) = 0;
+  virtual void attention(const AttentionArgs& args) = 0;
+  virtual void router(const RouterArgs& args) = 0;
+  virtual void moe(const MoeArgs& args) = 0;
+};
+
+enum class BackendKind : std::uint8_t {
+  ref,  ///< scalar, double accumulation, one thread: how we bisect a wrong token
+  cpu,  ///< AVX2 or AVX-512 chosen at run time (environment HADAL_CPU_ISA=ref|avx2|avx512
+        ///< overrides), own pool
+};
+
+struct BackendOptions {
+  BackendKind kind = BackendKind::cpu;
+  std::size_t n_threads = 0;  ///< 0: all CPUs this process may use
+};
+
+/// Errors: unsupported (HADAL_CPU_ISA names something this CPU lacks), invalid_argument.
+Result<std::unique_ptr<Backend>> make_backend(const BackendOptions& options);
+
+}  // namespace hadal

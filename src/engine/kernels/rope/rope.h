@@ -1,0 +1,27 @@
+// Rotary position embedding on the last `rope_dim` channels of each head, interleaved pairs
+// (deepseek-v4.md 3.2): (a, b) -> (a cos t - b sin t, a sin t + b cos t),  t = float(position) *
+// freq[i] in single precision
+#pragma once
+
+#include "engine/kernels/rows.h"
+
+#include <cstdint>
+#include <span>
+
+namespace hadal {
+
+enum class RopeDirection : std::uint8_t { forward, inverse };
+
+struct RopeArgs {
+  Rows<float> x;        ///< [n, n_heads * head_dim], in place
+  std::size_t n_heads;  ///< heads lie side by side in a row
+  std::size_t head_dim;
+  std::span<const std::int64_t> positions;  ///< [n], absolute
+  std::span<const float> freq;  ///< [rope_dim / 2]; rope_dim = 2 * freq.size() <= head_dim
+  RopeDirection direction =
+      RopeDirection::forward;  ///< inverse: angle negated (output de-rotation, 3.5)
+};
+
+void rope_ref(const RopeArgs& args) noexcept;
+
+}  // namespace hadal

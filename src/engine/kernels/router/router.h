@@ -1,0 +1,28 @@
+// Expert choice and weights (deepseek-v4.md 6.1): s = f(logits); experts = top-k of s + bias (score
+// layers) or given (hash layers); w_e = s_e / (sum of the k chosen + 1e-20) *
+// routed_scaling_factor.
+#pragma once
+
+#include "engine/kernels/rows.h"
+
+#include <cstdint>
+#include <span>
+
+namespace hadal {
+
+enum class RouterScore : std::uint8_t { sqrtsoftplus, sigmoid, softmax };
+
+struct RouterArgs {
+  Rows<const float> logits;     ///< [n_tokens, n_experts]
+  std::span<const float> bias;  ///< [n_experts], selection only; used by score layers
+  RouterScore score;
+  bool experts_given;          ///< hash layer: `experts` is an input
+  float scaling;               ///< routed_scaling_factor
+  Rows<std::int32_t> experts;  ///< [n_tokens, k]; chosen in order of falling s + bias, ties: the
+                               ///< lower expert first
+  Rows<float> weights;         ///< [n_tokens, k] out
+};
+
+void router_ref(const RouterArgs& args);
+
+}  // namespace hadal
