@@ -1,0 +1,26 @@
+// The reference backend: every operator is its *_ref function. One thread, double accumulation.
+#pragma once
+
+#include "engine/backends/backend.h"
+
+namespace hadal {
+
+class RefBackend final : public Backend {
+ public:
+  std::string description() const override;
+
+  void embedding(const EmbeddingArgs& args) override;
+  void linear(const LinearArgs& args) override;
+  void rms_norm(const RmsNormArgs& args) override;
+  void rope(const RopeArgs& args) override;
+  void hyper_connection_read(const HyperConnectionReadArgs& args) override;
+  void hyper_connection_write(const HyperConnectionWriteArgs& args) override;
+  void hyper_connection_head(const HyperConnectionHeadArgs& args) override;
+  void compressor_pool(const CompressorPoolArgs& args) override;
+  void indexer_select(const IndexerSelectArgs& args) override;
+  void attention(const AttentionArgs& args) override;
+  void router(const RouterArgs& args) override;
+  void moe(const MoeArgs& args) override;
+};
+
+}  // namespace hadal
