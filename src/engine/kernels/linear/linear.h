@@ -11,7 +11,9 @@ namespace hadal {
 struct LinearArgs {
   Rows<const float> x;  ///< [n_tokens, W.cols]
   MatrixView weight;    ///< any stored dtype; decoded exactly, accumulated in float32 (ref: double)
-  Rows<float> y;        ///< [n_tokens, W.rows]; disjoint from x
+  Rows<float> y;  ///< [n_tokens, n_rows]; disjoint from x. Column r of y is row row_begin + r of W
+  std::size_t row_begin =
+      0;  ///< first row of W to multiply; rows [row_begin, row_begin + y.width) (one group of wo_a)
 };
 
 void linear_ref(const LinearArgs& args) noexcept;
