@@ -7,8 +7,8 @@ namespace hadal {
 void linear_ref(const LinearArgs& args) noexcept {
   const std::size_t cols = args.weight.cols;
   std::vector<float> w(cols);
-  for (std::size_t row = 0; row < args.weight.rows; ++row) {
-    decode_row(args.weight, row, 0, cols, w.data());
+  for (std::size_t row = 0; row < args.y.width; ++row) {
+    decode_row(args.weight, args.row_begin + row, 0, cols, w.data());
     for (std::size_t t = 0; t < args.x.n; ++t) {
       const float* x = args.x[t];
       double sum = 0.0;
