@@ -124,7 +124,7 @@ class GgufFile {
   Result<const std::vector<std::string_view>*> require_string_array(std::string_view key) const;
 
  private:
-  friend class GgufReader;
+  friend class GgufAssembler;
 
   GgufFile() = default;
   Error missing(std::string_view key, std::string_view expected) const;

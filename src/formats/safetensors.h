@@ -113,6 +113,7 @@ class SafetensorsDirectory {
 
  private:
   SafetensorsDirectory() = default;
+  Result<void> add_indexed(const std::filesystem::path& directory);
   Result<void> add(const std::filesystem::path& path);
 
   std::vector<SafetensorsFile> files_;
