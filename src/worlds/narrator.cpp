@@ -1,0 +1,299 @@
+#include "worlds/narrator.h"
+
+#include "base/check.h"
+#include "worlds/generator.h"
+#include "worlds/phrase.h"
+#include "worlds/teacher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+
+namespace hadal::worlds {
+namespace {
+
+std::string id_token(int id) {
+  return fmt::format("<|e{}|>", id);
+}
+
+std::string id_tokens(const std::vector<int>& ids) {
+  std::string text;
+  for (int id : ids) text += id_token(id);
+  return text;
+}
+
+std::string cause_list(const std::vector<int>& ids) {
+  return ids.empty() ? "" : "<|by|>" + id_tokens(ids);
+}
+
+void append(std::vector<Piece>& to, std::vector<Piece> more) {
+  for (Piece& piece : more) to.push_back(std::move(piece));
+}
+
+void push_unique(std::vector<int>& ids, int id) {
+  if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+}
+
+bool needs_effect_of(const Mechanism& later, const Mechanism& earlier) {
+  return std::any_of(earlier.eff.begin(), earlier.eff.end(), [&](Literal l) {
+    return std::find(later.pre.begin(), later.pre.end(), l) != later.pre.end();
+  });
+}
+
+}  // namespace
+
+std::vector<std::string> structure_tokens() {
+  std::vector<std::string> tokens = {"<|mech|>", "<|fact|>", "<|goal|>", "<|act|>",
+                                     "<|obs|>",  "<|ask|>",  "<|ans|>",  "<|by|>",
+                                     "<|:|>",    "<|/ev|>",  "<|rel|>"};
+  for (int id = 0; id < kEventIds; ++id) tokens.push_back(id_token(id));
+  return tokens;
+}
+
+std::string text_of(const std::vector<Piece>& pieces) {
+  std::string text;
+  for (const Piece& piece : pieces) text += piece.text;
+  return text;
+}
+
+Narrator::Narrator(const World& world, const WorldOptions& options)
+    : world_(&world),
+      options_(options),
+      random_(splitmix64_at(
+          splitmix64_at(fnv1a64("narrator") + static_cast<std::uint64_t>(world.key.split),
+                        world.key.seed),
+          world.key.index * 16 + static_cast<std::uint64_t>(world.key.depth))) {
+  std::iota(ids_.begin(), ids_.end(), 0);
+  for (std::size_t i = ids_.size(); i > 1; --i)
+    std::swap(ids_[i - 1], ids_[random_.below(static_cast<std::uint32_t>(i))]);
+  for (auto& makers : maker_) makers = {-1, -1};
+}
+
+void Narrator::shuffle(std::vector<int>& items) {
+  for (std::size_t i = items.size(); i > 1; --i)
+    std::swap(items[i - 1], items[random_.below(static_cast<std::uint32_t>(i))]);
+}
+
+int Narrator::next_id() {
+  const int id = ids_[static_cast<std::size_t>(n_events_++ % kEventIds)];
+  texts_[static_cast<std::size_t>(id)].clear();
+  return id;
+}
+
+/// Facts are 0..F-1, mechanisms F..F+M-1.
+std::vector<int> Narrator::presentation_order() {
+  const auto n_facts = static_cast<int>(world_->facts.size());
+  std::vector<int> order(world_->facts.size() + world_->mechanisms.size());
+  std::iota(order.begin(), order.end(), 0);
+  shuffle(order);
+  const bool topological = random_.uniform() < options_.topological_share;
+  if (topological || options_.facts_first)
+    std::stable_partition(order.begin(), order.end(), [&](int item) { return item < n_facts; });
+  if (!topological) return order;
+  // Again and again the first mechanism that needs nothing of those still waiting.
+  std::vector<int> sorted;
+  std::vector<int> waiting;
+  for (int item : order) (item < n_facts ? sorted : waiting).push_back(item);
+  const auto mechanism = [&](int item) -> const Mechanism& {
+    return world_->mechanisms[static_cast<std::size_t>(item - n_facts)];
+  };
+  while (!waiting.empty()) {
+    auto next = std::find_if(waiting.begin(), waiting.end(), [&](int item) {
+      return std::none_of(waiting.begin(), waiting.end(), [&](int other) {
+        return other != item && needs_effect_of(mechanism(item), mechanism(other));
+      });
+    });
+    if (next == waiting.end()) next = waiting.begin();  // a cycle
+    sorted.push_back(*next);
+    waiting.erase(next);
+  }
+  return sorted;
+}
+
+/// The events that a cause list over these literals must name (world-model.md 3.2a).
+std::vector<int> Narrator::causes_of(const std::vector<Literal>& literals) const {
+  std::vector<int> causes;
+  for (Literal l : literals) {
+    for (std::size_t f = 0; f < world_->facts.size(); ++f)
+      if (world_->facts[f] == l) push_unique(causes, fact_ids_[f]);
+    for (std::size_t m = 0; m < world_->mechanisms.size(); ++m) {
+      const auto& effects = world_->mechanisms[m].eff;
+      if (std::find(effects.begin(), effects.end(), l) != effects.end())
+        push_unique(causes, mechanism_ids_[m]);
+    }
+  }
+  return causes;
+}
+
+std::vector<Piece> Narrator::world_events() {
+  HADAL_CHECK(n_events_ == 0, "the world is told once");
+  HADAL_CHECK(world_->facts.size() + world_->mechanisms.size() + 3 <= kEventIds,
+              "more events than ids");
+  for (std::size_t f = 0; f < world_->facts.size(); ++f) fact_ids_.push_back(next_id());
+  for (std::size_t m = 0; m < world_->mechanisms.size(); ++m) mechanism_ids_.push_back(next_id());
+  const float weight = options_.weights.text;
+  std::vector<Piece> pieces;
+  const auto event = [&](std::string header, int id, std::string body) {
+    pieces.push_back({std::move(header) + "<|:|>", 0.0f});
+    pieces.push_back({" " + body + "<|/ev|>", weight});
+    texts_[static_cast<std::size_t>(id)] = std::move(body);
+  };
+  for (int item : presentation_order()) {
+    const auto i = static_cast<std::size_t>(item);
+    if (i < world_->facts.size()) {
+      const Literal fact = world_->facts[i];
+      maker_[fact.variable][fact.value ? 1 : 0] = fact_ids_[i];
+      event("<|fact|>" + id_token(fact_ids_[i]), fact_ids_[i], sentence(*world_, fact) + ".");
+      continue;
+    }
+    const std::size_t m = i - world_->facts.size();
+    const Mechanism& mechanism = world_->mechanisms[m];
+    std::vector<int> causes = causes_of(mechanism.pre);
+    shuffle(causes);
+    const char* mark = options_.ancestor_marks && mechanism.relevant ? "<|rel|>" : "";
+    event("<|mech|>" + id_token(mechanism_ids_[m]) + cause_list(causes) + mark, mechanism_ids_[m],
+          mechanism_text(*world_, mechanism));
+  }
+  return pieces;
+}
+
+std::vector<Piece> Narrator::goal_event() {
+  const int id = next_id();
+  std::vector<int> causes = causes_of(world_->goal);
+  shuffle(causes);
+  const std::string body = goal_text(*world_);
+  texts_[static_cast<std::size_t>(id)] = body;
+  return {{"<|goal|>" + id_token(id) + cause_list(causes) + "<|:|>", 0.0f},
+          {" " + body + "<|/ev|>", options_.weights.observation}};
+}
+
+std::vector<Piece> Narrator::prompt() {
+  std::vector<Piece> pieces = {{std::string(kBosToken), 0.0f},
+                               {system_line(*world_), options_.weights.text}};
+  append(pieces, world_events());
+  append(pieces, goal_event());
+  return pieces;
+}
+
+std::vector<Piece> Narrator::act_prefix() {
+  act_ = next_id();
+  return {{"<|act|>", options_.weights.observation},
+          {id_token(act_), options_.weights.act_id},
+          {"<|by|>", options_.weights.observation}};
+}
+
+std::vector<int> Narrator::act_causes(int mechanism) const {
+  std::vector<int> causes = {mechanism_ids_[static_cast<std::size_t>(mechanism)]};
+  for (Literal l : world_->mechanisms[static_cast<std::size_t>(mechanism)].pre) {
+    const int maker = maker_[l.variable][l.value ? 1 : 0];
+    if (maker >= 0) push_unique(causes, maker);
+  }
+  return causes;
+}
+
+std::vector<Piece> Narrator::act_body(int mechanism, bool is_mistake) {
+  const std::string call =
+      call_text(*world_, world_->mechanisms[static_cast<std::size_t>(mechanism)]);
+  return {{id_tokens(act_causes(mechanism)) + "<|:|>" + call + "<|/ev|>",
+           is_mistake ? 0.0f : options_.weights.act}};
+}
+
+std::vector<Piece> Narrator::observation(const Outcome& outcome) {
+  HADAL_CHECK(act_ >= 0, "an observation follows an act");
+  const int id = next_id();
+  std::vector<int> causes = {act_};
+  for (int law : outcome.laws_fired)
+    causes.push_back(mechanism_ids_[static_cast<std::size_t>(law)]);
+  for (Literal l : outcome.became_true)
+    maker_[l.variable] = l.value ? std::array{-1, id} : std::array{id, -1};
+  texts_[static_cast<std::size_t>(id)] = outcome.text;
+  const float weight = options_.weights.observation;
+  return {{"<|obs|>", weight},
+          {id_token(id), 0.0f},
+          {cause_list(causes) + "<|:|> " + outcome.text + "<|/ev|>", weight}};
+}
+
+std::vector<Piece> Narrator::ending() const {
+  return {{std::string(kEosToken), options_.weights.observation}};
+}
+
+const std::string& Narrator::event_text(int id) const {
+  static const std::string kNone;
+  return id >= 0 && id < kEventIds ? texts_[static_cast<std::size_t>(id)] : kNone;
+}
+
+int Narrator::mechanism_of(int id) const {
+  const auto found = std::find(mechanism_ids_.begin(), mechanism_ids_.end(), id);
+  return found == mechanism_ids_.end() ? -1 : static_cast<int>(found - mechanism_ids_.begin());
+}
+
+std::string call_text(const World& world, const Mechanism& action) {
+  return fmt::format(
+      "<｜DSML｜invoke name=\"{}\">\n<｜DSML｜parameter name=\"{}\" "
+      "string=\"true\">{}</｜DSML｜parameter>\n</｜DSML｜invoke>",
+      tool_name(world, action), world.domain->parameter, item_name(world, action));
+}
+
+namespace {
+
+/// Takes what stands between `open` and `close` and moves `text` behind it; nothing if either is
+/// missing.
+std::optional<std::string_view> take_between(std::string_view& text, std::string_view open,
+                                             std::string_view close) {
+  const std::size_t begin = text.find(open);
+  if (begin == std::string_view::npos) return std::nullopt;
+  const std::size_t from = begin + open.size();
+  const std::size_t to = text.find(close, from);
+  if (to == std::string_view::npos) return std::nullopt;
+  const auto inside = text.substr(from, to - from);
+  text.remove_prefix(to + close.size());
+  return inside;
+}
+
+}  // namespace
+
+std::optional<WrittenAct> parse_act(std::string_view text) {
+  WrittenAct act;
+  const std::size_t header_end = text.find("<|:|>");
+  if (header_end == std::string_view::npos) return std::nullopt;
+  std::string_view header = text.substr(0, header_end);
+  while (auto number = take_between(header, "<|e", "|>")) {
+    int id = -1;
+    const auto [end, failure] =
+        std::from_chars(number->data(), number->data() + number->size(), id);
+    if (failure == std::errc() && end == number->data() + number->size() && id >= 0 &&
+        id < kEventIds)
+      act.causes.push_back(id);
+  }
+  std::string_view body = text.substr(header_end);
+  body = body.substr(0, body.find("<|/ev|>"));
+  auto call = take_between(body, "<｜DSML｜invoke", "</｜DSML｜invoke>");
+  if (!call) return std::nullopt;
+  const auto tool = take_between(*call, " name=\"", "\">");
+  if (!tool) return std::nullopt;
+  act.tool = *tool;
+  while (auto parameter = take_between(*call, "<｜DSML｜parameter", "</｜DSML｜parameter>")) {
+    const auto name = take_between(*parameter, " name=\"", "\"");
+    const auto kind = take_between(*parameter, " string=\"", "\">");
+    if (!name || !kind) return std::nullopt;
+    act.arguments.push_back({std::string(*name), std::string(*parameter)});
+  }
+  return act;
+}
+
+std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& options) {
+  const World world = generate_world(key, options);
+  Narrator narrator(world, options);
+  std::vector<Piece> pieces = narrator.prompt();
+  for (const TeacherStep& step : teacher_episode(world, options)) {
+    append(pieces, narrator.act_prefix());
+    append(pieces, narrator.act_body(step.mechanism, step.is_mistake));
+    append(pieces, narrator.observation(step.outcome));
+  }
+  append(pieces, narrator.ending());
+  return pieces;
+}
+
+}  // namespace hadal::worlds

@@ -1,0 +1,121 @@
+// Writes a world and an episode in it as events (world-model.md 2.1 and 3.2), the same for training
+// and for play:
+//
+//   <bos>household; tools: heat, light.
+//   <|fact|><|e3|><|:|> the old stove is lit.<|/ev|>
+//   <|mech|><|e7|><|by|><|e3|><|rel|><|:|> heat red pan: needs old stove lit; makes red pan
+//   hot.<|/ev|>
+//   <|goal|><|e5|><|by|><|e7|><|:|> make red pan hot.<|/ev|>
+//   <|act|><|e41|><|by|><|e7|><|e3|><|:|><｜DSML｜invoke name="heat">...</｜DSML｜invoke><|/ev|>
+//   <|obs|><|e42|><|by|><|e41|><|:|> the red pan is hot.<|/ev|><eos>
+//
+// (without the line breaks shown between events). Ids are random and say nothing. The cause list of
+// a mechanism names, for each precondition, the fact that states it and every mechanism with that
+// effect; <|rel|> marks the ancestors of the goal. An act names the mechanism used, then per
+// precondition, in the order of the mechanism's text, the latest fact or observation that made it
+// true. An observation names its act, then the laws that fired.
+#pragma once
+
+#include "base/random.h"
+#include "worlds/options.h"
+#include "worlds/simulator.h"
+#include "worlds/world.h"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hadal::worlds {
+
+inline constexpr int kEventIds =
+    96;  ///< <|e0|> .. <|e95|>; reused, oldest first, by a longer conversation
+inline constexpr std::string_view kBosToken = "<｜begin▁of▁sentence｜>";
+inline constexpr std::string_view kEosToken = "<｜end▁of▁sentence｜>";
+
+/// All structure tokens: openers, header, closer, <|rel|> and the event ids. A tokenizer needs one
+/// id for each.
+std::vector<std::string> structure_tokens();
+
+/// A stretch of text with one loss weight per token. Pieces are cut at special tokens, so encoding
+/// piece by piece (special tokens parsed) gives the same ids as encoding the whole text. The weight
+/// is that of predicting the piece's tokens.
+struct Piece {
+  std::string text;
+  float weight;
+};
+
+std::string text_of(const std::vector<Piece>& pieces);
+
+/// Tells one episode. Deterministic in world.key. The world must outlive it; one thread at a time.
+class Narrator {
+ public:
+  Narrator(const World& world, const WorldOptions& options);
+
+  /// Everything before the first action: bos, system line, facts, mechanisms, goal. Call once,
+  /// first.
+  std::vector<Piece> prompt();
+  /// Opens the next act up to the point where the agent must name its causes:
+  /// `<|act|><|eN|><|by|>`.
+  std::vector<Piece> act_prefix();
+  /// What a teacher writes after act_prefix(): cause list, call, closer. @param is_mistake  gives
+  /// it weight 0.
+  std::vector<Piece> act_body(int mechanism, bool is_mistake);
+  /// The cause list alone of an act with this mechanism now, as event ids: the mechanism first.
+  std::vector<int> act_causes(int mechanism) const;
+  /// The whole observation that follows the open act. Remembers which literals it made true.
+  std::vector<Piece> observation(const Outcome& outcome);
+  /// The end token.
+  std::vector<Piece> ending() const;
+
+  /// The parts of the prompt for other renderings: facts and mechanisms as events, and the goal
+  /// event.
+  std::vector<Piece> world_events();
+  std::vector<Piece> goal_event();
+
+  /// For display: what event `id` says, e.g. "heat red pan: needs ..."; empty for an id that is not
+  /// in use.
+  const std::string& event_text(int id) const;
+  int current_act() const { return act_; }
+  /// The mechanism whose event has this id, or -1.
+  int mechanism_of(int id) const;
+
+ private:
+  int next_id();
+  std::vector<int> presentation_order();
+  std::vector<int> causes_of(const std::vector<Literal>& literals) const;
+  void shuffle(std::vector<int>& items);
+
+  const World* world_;
+  WorldOptions options_;
+  RandomStream random_;
+  std::array<int, kEventIds> ids_;  // a random permutation
+  int n_events_ = 0;
+  int act_ = -1;
+  std::vector<int> fact_ids_;       // by index in World::facts
+  std::vector<int> mechanism_ids_;  // by index in World::mechanisms
+  std::array<std::array<int, 2>, kMaxVariables>
+      maker_;  // the latest event that made [variable][value] true, or -1
+  std::array<std::string, kEventIds> texts_;
+};
+
+/// The call of an action as it stands in an act: <｜DSML｜invoke name="heat">...</｜DSML｜invoke>
+std::string call_text(const World& world, const Mechanism& action);
+
+/// An act as a model wrote it after act_prefix(): `<|e7|><|e3|><|:|><｜DSML｜invoke
+/// name="heat">...`.
+struct WrittenAct {
+  std::vector<int> causes;  ///< in order; the first should be the mechanism
+  std::string tool;
+  std::vector<Argument> arguments;
+};
+
+/// Reads such a text, which may end early or go on behind the closer. Nothing if there is no
+/// complete call in it.
+std::optional<WrittenAct> parse_act(std::string_view text);
+
+/// One whole training sequence: an episode by a teacher who now and then errs
+/// (options.mistake_share) and recovers.
+std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& options);
+
+}  // namespace hadal::worlds

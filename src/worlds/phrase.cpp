@@ -1,0 +1,109 @@
+#include "worlds/phrase.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace hadal::worlds {
+namespace {
+
+const std::string& item_of(const World& world, Literal literal) {
+  return world.entities[world.variables[literal.variable].entity].name;
+}
+
+std::string_view word_of(const World& world, Literal literal) {
+  return world.domain->properties[world.variables[literal.variable].property]
+      .words[literal.value ? 1 : 0];
+}
+
+std::string conjunction(const World& world, std::span<const Literal> literals) {
+  std::string text;
+  for (Literal l : literals) {
+    if (!text.empty()) text += " and ";
+    text += short_form(world, l);
+  }
+  return text;
+}
+
+struct Filling {
+  std::string_view placeholder;
+  std::string_view text;
+};
+
+std::string fill(std::string_view phrasing, std::span<const Filling> fillings) {
+  std::string text;
+  for (std::size_t i = 0; i < phrasing.size();) {
+    const std::string_view rest = phrasing.substr(i);
+    const auto match = std::find_if(fillings.begin(), fillings.end(), [&](const Filling& f) {
+      return rest.starts_with(f.placeholder);
+    });
+    if (match == fillings.end()) {
+      text += phrasing[i++];
+    } else {
+      text += match->text;
+      i += match->placeholder.size();
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string sentence(const World& world, Literal literal) {
+  return fmt::format("the {} is {}", item_of(world, literal), word_of(world, literal));
+}
+
+std::string negated_sentence(const World& world, Literal literal) {
+  return fmt::format("the {} is not {}", item_of(world, literal), word_of(world, literal));
+}
+
+std::string short_form(const World& world, Literal literal) {
+  return fmt::format("{} {}", item_of(world, literal), word_of(world, literal));
+}
+
+std::string effects_text(const World& world, std::span<const Literal> literals) {
+  std::string text;
+  for (Literal l : literals) {
+    if (!text.empty()) text += ", ";
+    text += sentence(world, l);
+  }
+  return text + ".";
+}
+
+std::string mechanism_text(const World& world, const Mechanism& mechanism) {
+  const Domain& domain = *world.domain;
+  const std::string pre = conjunction(world, mechanism.pre);
+  const std::string eff = conjunction(world, mechanism.eff);
+  if (mechanism.kind == MechanismKind::law) {
+    const Filling fillings[] = {{"{pre}", pre}, {"{eff}", eff}};
+    return fill(domain.law_phrasings[mechanism.phrasing], fillings);
+  }
+  const auto& phrasings = pre.empty() ? domain.free_action_phrasings : domain.action_phrasings;
+  const Filling fillings[] = {{"{tool}", tool_name(world, mechanism)},
+                              {"{item}", item_name(world, mechanism)},
+                              {"{pre}", pre},
+                              {"{eff}", eff}};
+  return fill(phrasings[mechanism.phrasing], fillings);
+}
+
+std::string goal_text(const World& world) {
+  const std::string goal = conjunction(world, world.goal);
+  const Filling fillings[] = {{"{goal}", goal}};
+  return fill(world.domain->goal_phrasings[world.goal_phrasing], fillings);
+}
+
+std::vector<std::string_view> tool_names(const World& world) {
+  std::vector<std::string_view> names;
+  for (const Mechanism& m : world.mechanisms)
+    if (m.kind == MechanismKind::action) names.push_back(tool_name(world, m));
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::string system_line(const World& world) {
+  return fmt::format("{}; tools: {}.", world.domain->name, fmt::join(tool_names(world), ", "));
+}
+
+}  // namespace hadal::worlds

@@ -1,0 +1,28 @@
+// Words for literals and mechanisms. Plain text only: nothing here can contain a special token.
+#pragma once
+
+#include "worlds/world.h"
+
+#include <span>
+#include <string>
+
+namespace hadal::worlds {
+
+/// "the red pan is hot"
+std::string sentence(const World& world, Literal literal);
+/// "the red pan is not hot"
+std::string negated_sentence(const World& world, Literal literal);
+/// "red pan hot"
+std::string short_form(const World& world, Literal literal);
+/// "the red pan is hot, the jar is open." for everything that came about.
+std::string effects_text(const World& world, std::span<const Literal> literals);
+/// "heat red pan: needs old stove lit; makes red pan hot." in the phrasing of the mechanism.
+std::string mechanism_text(const World& world, const Mechanism& mechanism);
+/// "make red pan hot and old jar open." in the phrasing of the goal.
+std::string goal_text(const World& world);
+/// "household; tools: heat, light, open." with the tools of this world, sorted.
+std::string system_line(const World& world);
+/// The tools of this world, sorted, each once.
+std::vector<std::string_view> tool_names(const World& world);
+
+}  // namespace hadal::worlds

@@ -1,0 +1,53 @@
+#include "worlds/teacher.h"
+
+#include "base/check.h"
+#include "base/random.h"
+#include "worlds/plan.h"
+
+#include <algorithm>
+
+namespace hadal::worlds {
+namespace {
+
+/// Actions, executable or not, that do not bring the goal nearer but leave it within reach.
+std::vector<int> harmless_mistakes(const World& world, State state, const std::vector<int>& best) {
+  std::vector<int> mistakes;
+  for (std::size_t m = 0; m < world.mechanisms.size(); ++m) {
+    const auto index = static_cast<int>(m);
+    const Mechanism& action = world.mechanisms[m];
+    if (action.kind != MechanismKind::action ||
+        std::find(best.begin(), best.end(), index) != best.end())
+      continue;
+    if (!all_hold(action.pre, state) || optimal_plan(world, step(world, state, index)))
+      mistakes.push_back(index);
+  }
+  return mistakes;
+}
+
+}  // namespace
+
+std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions& options) {
+  RandomStream random(
+      splitmix64_at(splitmix64_at(fnv1a64("teacher"), world.key.seed),
+                    world.key.index * 16 + static_cast<std::uint64_t>(world.key.depth)));
+  std::vector<TeacherStep> steps;
+  Simulator simulator(world);
+  int n_mistakes = 0;
+  while (!simulator.goal_reached()) {
+    const auto best = optimal_actions(world, simulator.state());
+    HADAL_CHECK(!best.empty(), "mistakes must leave the goal within reach");
+    const auto draw = [&](const std::vector<int>& from) {
+      return from[random.below(static_cast<std::uint32_t>(from.size()))];
+    };
+    bool is_mistake = n_mistakes < options.max_mistakes && random.uniform() < options.mistake_share;
+    std::vector<int> mistakes;
+    if (is_mistake) mistakes = harmless_mistakes(world, simulator.state(), best);
+    is_mistake = is_mistake && !mistakes.empty();
+    n_mistakes += is_mistake ? 1 : 0;
+    const int mechanism = draw(is_mistake ? mistakes : best);
+    steps.push_back({mechanism, is_mistake, simulator.apply(mechanism)});
+  }
+  return steps;
+}
+
+}  // namespace hadal::worlds

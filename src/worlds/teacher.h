@@ -1,0 +1,22 @@
+// The episodes that training text is made of: shortest plans, with mistakes and the recovery from
+// them.
+#pragma once
+
+#include "worlds/options.h"
+#include "worlds/simulator.h"
+
+#include <vector>
+
+namespace hadal::worlds {
+
+struct TeacherStep {
+  int mechanism;
+  bool is_mistake;  ///< not the beginning of any shortest plan from there; the goal stays within
+                    ///< reach
+  Outcome outcome;
+};
+
+/// A successful episode. Deterministic in world.key. Where several actions are best, one is drawn.
+std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions& options);
+
+}  // namespace hadal::worlds
