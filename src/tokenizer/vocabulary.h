@@ -1,4 +1,5 @@
-// A vocabulary as plain tables, the common form of tokenizer.json and of the GGUF metadata tokenizer.ggml.*.
+// A vocabulary as plain tables, the common form of tokenizer.json and of the GGUF metadata
+// tokenizer.ggml.*.
 #pragma once
 
 #include "base/result.h"
@@ -28,8 +29,13 @@ constexpr bool is_added(TokenType type) {
   return type == TokenType::control || type == TokenType::user_defined;
 }
 
-/// Index = token id. Values of this type that a function below returns are consistent: equal
-/// lengths, no two tokens alike, each merge joins two tokens of the vocabulary into a third.
+inline constexpr std::size_t kMaxVocabulary = std::size_t{1} << 21;
+inline constexpr std::size_t kMaxMerges = std::size_t{1} << 22;
+inline constexpr std::size_t kMaxTokenBytes = 4096;
+
+/// Index = token id. Tables that a function below returns are within the limits above, of equal
+/// lengths, valid UTF-8, and no token is empty; Tokenizer::from_vocabulary checks what the merges
+/// refer to.
 struct VocabularyTables {
   /// Normal tokens in GPT-2's spelling of bytes as characters ("Ġthe"), added tokens as their text;
   /// "[PAD<id>]" where the type is `unused`.
@@ -58,7 +64,13 @@ Result<VocabularyTables> vocabulary_from_gguf(const GgufFile& file);
 
 /// The text of a tokenizer.json that vocabulary_from_tokenizer_json reads back to the same tables
 /// (but for trailing `unused` rows and ids of bos, eos, pad under other names), and that Hugging
-/// Face `tokenizers` reads. `tables` must be consistent.
+/// Face `tokenizers` reads.
 std::string tokenizer_json_from_vocabulary(const VocabularyTables& tables);
+
+/// "[PAD<id>]", the name of a row without a token.
+std::string unused_token_name(std::size_t id);
+
+/// Ok when the tables keep the promises above. Errors: bad_format or unsupported, naming `source`.
+Result<void> check_tables(const VocabularyTables& tables, std::string_view source);
 
 }  // namespace hadal
