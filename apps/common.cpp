@@ -1,0 +1,42 @@
+#include "common.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace hadal {
+
+void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
+  verb.add_option("-m,--model", flags.model,
+                  "directory with config.json, .gguf file, Hub id in the local cache, or builtin")
+      ->envname("HADAL_MODEL")
+      ->capture_default_str();
+  verb.add_option("-t,--threads", flags.threads, "threads (0: all CPUs of this process)")
+      ->envname("HADAL_THREADS");
+  verb.add_option("--backend", flags.backend, "ref (scalar reference) or cpu")
+      ->envname("HADAL_BACKEND")
+      ->check(CLI::IsMember({"ref", "cpu"}))
+      ->capture_default_str();
+  verb.add_flag("--qat", flags.fake_quant,
+                "simulate the FP8/FP4 activations of the official inference code");
+}
+
+Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
+  constexpr std::size_t kMostThreads = 1024;
+  if (flags.threads > kMostThreads) {
+    return error(ErrorCode::invalid_argument, "--threads {}: expected at most {}", flags.threads,
+                 kMostThreads);
+  }
+  EngineOptions options;
+  options.backend.kind = flags.backend == "ref" ? BackendKind::ref : BackendKind::cpu;
+  options.backend.n_threads = flags.threads;
+  options.model.fake_quant = flags.fake_quant;
+  return Engine::open(flags.model, options);
+}
+
+int report(std::string_view verb, const Error& error) {
+  fmt::print(stderr, "hadal {}: {}\n", verb, error.message);
+  return error.code == ErrorCode::invalid_argument ? kExitWrongUse : kExitFailed;
+}
+
+}  // namespace hadal

@@ -1,0 +1,32 @@
+// What several verbs share: flags that choose model and machine, and the way errors are said.
+#pragma once
+
+#include "engine/engine.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace hadal {
+
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitWrongUse = 2;
+
+/// Flags of every verb that computes.
+struct EngineFlags {
+  std::string model = "builtin";
+  std::string backend = "cpu";
+  std::size_t threads = 0;
+  bool fake_quant = false;
+};
+
+/// Adds -m/--model, -t/--threads, --backend and --qat.
+void add_engine_flags(CLI::App& verb, EngineFlags& flags);
+Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags);
+
+/// Prints `hadal VERB: message` on stderr and returns the exit code that fits the error.
+int report(std::string_view verb, const Error& error);
+
+}  // namespace hadal

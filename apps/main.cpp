@@ -1,0 +1,54 @@
+// hadal: one program that runs, trains and evaluates DeepSeek-V4-family models.
+
+#include "verbs.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+namespace {
+
+constexpr const char* kAbout =
+    "Hadal runs DeepSeek-V4-family models on plain hardware.\n"
+    "First steps:   hadal play              one episode of a causal world, with the built-in "
+    "model\n"
+    "               hadal run -p \"Hello\"     one answer;  hadal run   a chat\n"
+    "               hadal doctor            what this machine has and what fits\n"
+    "Each verb explains itself: hadal VERB --help";
+
+int run(int argc, char** argv) {
+  CLI::App app{kAbout, "hadal"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "hadal " HADAL_VERSION);
+  int exit_code = 0;
+  hadal::add_play(app, exit_code);
+  hadal::add_run(app, exit_code);
+  hadal::add_doctor(app, exit_code);
+  hadal::add_show(app, exit_code);
+  hadal::add_tokenize(app, exit_code);
+  hadal::add_render(app, exit_code);
+  hadal::add_logits(app, exit_code);
+  hadal::add_synth(app, exit_code);
+  hadal::add_convert(app, exit_code);
+  hadal::add_train(app, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "hadal: out of memory\n");
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "hadal: unexpected error: {}\n", e.what());
+  }
+  return 1;
+}

@@ -1,0 +1,23 @@
+#include "engine/engine.h"
+
+namespace hadal {
+
+Engine::Engine(Checkpoint checkpoint, std::unique_ptr<Backend> backend)
+    : checkpoint_(std::move(checkpoint)), backend_(std::move(backend)) {}
+
+Result<std::unique_ptr<Engine>> Engine::open(const std::string& model,
+                                             const EngineOptions& options) {
+  HADAL_ASSIGN(Checkpoint checkpoint, Checkpoint::open(model));
+  return create(std::move(checkpoint), options);
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(Checkpoint checkpoint,
+                                               const EngineOptions& options) {
+  HADAL_ASSIGN(std::unique_ptr<Backend> backend, make_backend(options.backend));
+  std::unique_ptr<Engine> engine(new Engine(std::move(checkpoint), std::move(backend)));
+  HADAL_ASSIGN(engine->model_,
+               Model::create(engine->checkpoint_, *engine->backend_, options.model));
+  return engine;
+}
+
+}  // namespace hadal

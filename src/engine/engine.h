@@ -1,0 +1,39 @@
+// The engine's public surface: a model on disk becomes something that turns token ids into logits
+// or tokens.
+#pragma once
+
+#include "engine/generate.h"
+
+#include <memory>
+#include <string>
+
+namespace hadal {
+
+struct EngineOptions {
+  BackendOptions backend;
+  ModelOptions model;
+};
+
+/// Owns checkpoint (mapped files), backend (threads) and model. One thread uses it at a time.
+class Engine {
+ public:
+  /// `model`: directory, .gguf file, Hub id in the local cache, or "builtin" (Checkpoint::open).
+  static Result<std::unique_ptr<Engine>> open(const std::string& model,
+                                              const EngineOptions& options);
+  static Result<std::unique_ptr<Engine>> create(Checkpoint checkpoint,
+                                                const EngineOptions& options);
+
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+  const ModelConfig& config() const { return checkpoint_.config(); }
+  const Backend& backend() const { return *backend_; }
+  Model& model() { return *model_; }
+
+ private:
+  Engine(Checkpoint checkpoint, std::unique_ptr<Backend> backend);
+
+  Checkpoint checkpoint_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Model> model_;
+};
+
+}  // namespace hadal

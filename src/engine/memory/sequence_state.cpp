@@ -1,0 +1,46 @@
+#include "engine/memory/sequence_state.h"
+
+#include <algorithm>
+
+namespace hadal {
+
+Result<void> SequenceState::roll_back(std::size_t n_tokens) {
+  if (n_tokens > n_tokens_) {
+    return error(ErrorCode::invalid_argument,
+                 "cannot roll back to token {}: the sequence has only {}", n_tokens, n_tokens_);
+  }
+  if (n_tokens < n_tokens_ && n_tokens + kMaxRollback < high_water_) {
+    return error(ErrorCode::invalid_argument,
+                 "cannot roll back from token {} to {}: at most {} tokens below {} are kept; "
+                 "restore a snapshot instead",
+                 n_tokens_, n_tokens, kMaxRollback, high_water_);
+  }
+  const auto forget_rows = [&](std::optional<CompressorState>& compressor) {
+    if (compressor)
+      compressor->rows.truncate(std::min(compressor->rows.size(), n_tokens / compressor->ratio));
+  };
+  for (LayerState& layer : layers_) {
+    forget_rows(layer.attention);
+    forget_rows(layer.indexer);
+  }
+  n_tokens_ = n_tokens;
+  n_mtp_tokens_ = std::min(n_mtp_tokens_, n_tokens);
+  return {};
+}
+
+std::size_t SequenceState::bytes() const {
+  std::size_t total = 0;
+  const auto add_compressor = [&](const std::optional<CompressorState>& c) {
+    if (c) total += c->values.bytes() + c->gates.bytes() + c->rows.bytes();
+  };
+  for (const auto* layers : {&layers_, &mtp_layers_}) {
+    for (const LayerState& layer : *layers) {
+      total += layer.window.bytes();
+      add_compressor(layer.attention);
+      add_compressor(layer.indexer);
+    }
+  }
+  return total;
+}
+
+}  // namespace hadal

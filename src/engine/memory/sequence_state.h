@@ -1,0 +1,83 @@
+// Everything the model remembers of one sequence (serving.md section 1): per layer the window ring,
+// the compressors' pending inputs, the compressed rows and the indexer rows.
+#pragma once
+
+#include "base/result.h"
+#include "engine/memory/position_ring.h"
+#include "engine/memory/row_store.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+namespace hadal {
+
+/// One compressor (deepseek-v4.md 4.3): recent projections K and gates G (position bias included)
+/// and the rows made of them.
+struct CompressorState {
+  PositionRing values;  ///< K, [series * width] per position
+  PositionRing gates;   ///< G
+  RowStore rows;        ///< after norm and rope
+  std::size_t ratio;    ///< tokens per row
+};
+
+struct LayerState {
+  PositionRing window;                       ///< roped latents of the last sliding_window positions
+  std::optional<CompressorState> attention;  ///< csa, hca
+  std::optional<CompressorState> indexer;    ///< csa
+};
+
+/// Copying = snapshot or fork: rings are copied (constant size), row pages are shared and cloned on
+/// write. Use clone(), which says so. Owned by the engine thread.
+class SequenceState {
+ public:
+  /// Rings keep this many more rows than the model needs, so drafts up to this length roll back
+  /// without a snapshot.
+  static constexpr std::size_t kMaxRollback = 32;
+
+  explicit SequenceState(std::vector<LayerState> layers, std::vector<LayerState> mtp_layers)
+      : layers_(std::move(layers)), mtp_layers_(std::move(mtp_layers)) {}
+  SequenceState(SequenceState&&) noexcept = default;
+  SequenceState& operator=(SequenceState&&) noexcept = default;
+
+  /// A snapshot (to restore: assign a clone of it) or a fork (two sequences go on from the same
+  /// past).
+  SequenceState clone() const { return SequenceState(*this); }
+
+  /// Tokens processed by the main layers, which is also the position of the next token.
+  std::size_t n_tokens() const noexcept { return n_tokens_; }
+  /// Tokens processed by the MTP block (it may lag behind).
+  std::size_t n_mtp_tokens() const noexcept { return n_mtp_tokens_; }
+
+  /// Forgets tokens from `n_tokens` on. Errors: invalid_argument when that is more than
+  /// kMaxRollback tokens ago (use a snapshot).
+  Result<void> roll_back(std::size_t n_tokens);
+
+  /// Puts the MTP block at `position`: back, to forget drafts made from its own output, or ahead
+  /// over positions that it never saw (its window then holds stale rows there: worse drafts, never
+  /// wrong tokens).
+  void seek_mtp(std::size_t position) { n_mtp_tokens_ = position; }
+
+  std::size_t bytes() const;
+
+  LayerState& layer(std::size_t i) { return layers_[i]; }
+  LayerState& mtp_layer(std::size_t i) { return mtp_layers_[i]; }
+  void advance(std::size_t n) {
+    n_tokens_ += n;
+    high_water_ = std::max(high_water_, n_tokens_);
+  }
+  void advance_mtp(std::size_t n) { n_mtp_tokens_ += n; }
+
+ private:
+  SequenceState(const SequenceState&) = default;
+
+  std::size_t n_tokens_ = 0;
+  std::size_t n_mtp_tokens_ = 0;
+  std::size_t high_water_ =
+      0;  ///< most tokens ever processed: rings hold the positions just below it
+  std::vector<LayerState> layers_;
+  std::vector<LayerState> mtp_layers_;
+};
+
+}  // namespace hadal

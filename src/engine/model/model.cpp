@@ -1,0 +1,148 @@
+#include "engine/model/model.h"
+
+#include "base/check.h"
+#include "engine/model/rope_table.h"
+
+#include <algorithm>
+
+namespace hadal {
+
+/// The tokens of all inputs side by side, with what the layers need to know about each.
+struct Model::Batch {
+  std::vector<std::int32_t> tokens;
+  std::vector<std::int64_t> positions;
+  std::vector<SequenceSpan> sequences;
+  std::vector<std::size_t> wanted;  ///< rows whose logits are asked for
+
+  void add(SequenceState* state, std::span<const std::int32_t> ids, std::size_t start,
+           LogitsFor logits) {
+    const std::size_t begin = tokens.size();
+    sequences.push_back({.state = state, .begin = begin, .n_tokens = ids.size(), .start = start});
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      positions.push_back(static_cast<std::int64_t>(start + i));
+      if (logits == LogitsFor::all || (logits == LogitsFor::last && i + 1 == ids.size()))
+        wanted.push_back(begin + i);
+    }
+  }
+};
+
+Result<std::unique_ptr<Model>> Model::create(const Checkpoint& checkpoint, Backend& backend,
+                                             const ModelOptions& options) {
+  HADAL_ASSIGN(ModelWeights weights, collect_weights(checkpoint));
+  return std::unique_ptr<Model>(
+      new Model(checkpoint.config(), std::move(weights), backend, options));
+}
+
+Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
+             const ModelOptions& options)
+    : config_(std::move(config)),
+      weights_(std::move(weights)),
+      backend_(backend),
+      options_(options),
+      main_freq_(rope_frequencies(config_.qk_rope_head_dim, config_.rope_theta, std::nullopt)),
+      compress_freq_(
+          rope_frequencies(config_.qk_rope_head_dim, config_.compress_rope_theta, config_.yarn)) {
+  for (std::size_t layer = 0; layer < weights_.blocks.size(); ++layer) {
+    const bool sliding = config_.layer_types[layer] == AttentionType::sliding;
+    blocks_.emplace_back(weights_.blocks[layer], config_, LayerSlot{.index = layer},
+                         sliding ? main_freq_ : compress_freq_);
+  }
+  for (std::size_t stage = 0; stage < weights_.mtp.size(); ++stage) {
+    mtp_.emplace_back(weights_.mtp[stage], config_, stage, main_freq_);
+  }
+}
+
+SequenceState Model::new_sequence() const {
+  std::vector<LayerState> layers;
+  for (const Block& block : blocks_) layers.push_back(block.make_state());
+  std::vector<LayerState> mtp_layers;
+  for (const MtpBlock& block : mtp_) mtp_layers.push_back(block.make_state());
+  return SequenceState(std::move(layers), std::move(mtp_layers));
+}
+
+Step Model::make_step(const Batch& batch) {
+  return {.backend = backend_,
+          .config = config_,
+          .scratch = scratch_,
+          .tokens = batch.tokens,
+          .positions = batch.positions,
+          .sequences = batch.sequences,
+          .fake_quant = options_.fake_quant};
+}
+
+ForwardOutput Model::forward(std::span<const ForwardInput> inputs, bool want_streams) {
+  Batch batch;
+  for (const ForwardInput& input : inputs)
+    batch.add(input.state, input.tokens, input.state->n_tokens(), input.logits);
+  const Scratch::Frame frame(scratch_);
+  Step s = make_step(batch);
+
+  const Rows<float> streams = s.rows(config_.hc_mult * config_.hidden_size);
+  embed(s, batch.tokens, streams);  // X[j] = embed[token] for every stream j
+  for (const Block& block : blocks_) block.forward(s, streams);
+
+  ForwardOutput output;
+  head(s, weights_.head, weights_.norm, streams, batch.wanted, output);
+  if (want_streams) output.streams.assign(streams.data, streams.data + streams.n * streams.width);
+  for (const ForwardInput& input : inputs) input.state->advance(input.tokens.size());
+  return output;
+}
+
+ForwardOutput Model::forward_mtp(std::span<const MtpInput> inputs) {
+  HADAL_CHECK(has_mtp(), "the model has an MTP block");
+  Batch batch;
+  for (const MtpInput& input : inputs)
+    batch.add(input.state, input.next_tokens, input.state->n_mtp_tokens(), input.logits);
+  const Scratch::Frame frame(scratch_);
+  Step s = make_step(batch);
+
+  const Rows<float> streams = s.rows(config_.hc_mult * config_.hidden_size);
+  float* next = streams.data;
+  for (const MtpInput& input : inputs)
+    next = std::copy(input.streams.begin(), input.streams.end(), next);
+  const Rows<float> embeddings = s.rows(config_.hidden_size);
+  backend_.embedding({.ids = batch.tokens, .table = weights_.embed, .out = embeddings});
+  const MtpBlock& block = mtp_.front();
+  block.forward(s, embeddings, streams);
+
+  ForwardOutput output;
+  head(s, block.weights().head, block.weights().norm, streams, batch.wanted, output);
+  output.streams.assign(streams.data, streams.data + streams.n * streams.width);
+  for (const MtpInput& input : inputs) input.state->advance_mtp(input.next_tokens.size());
+  return output;
+}
+
+void Model::embed(Step& s, std::span<const std::int32_t> tokens, Rows<float> streams) {
+  for (std::size_t j = 0; j < config_.hc_mult; ++j) {
+    s.backend.embedding({.ids = tokens,
+                         .table = weights_.embed,
+                         .out = streams.columns(j * config_.hidden_size, config_.hidden_size)});
+  }
+}
+
+void Model::head(Step& s, const HyperConnectionHead& head, std::span<const float> norm,
+                 Rows<const float> streams, std::span<const std::size_t> wanted,
+                 ForwardOutput& output) {
+  output.vocab_size = config_.vocab_size;
+  output.logits.resize(wanted.size() * config_.vocab_size);
+  if (wanted.empty()) return;
+  const Rows<float> chosen = s.scratch.rows(wanted.size(), streams.width);
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    std::copy_n(streams[wanted[i]], streams.width, chosen[i]);
+
+  const Rows<float> z = s.scratch.rows(wanted.size(), config_.hidden_size);
+  s.backend.hyper_connection_head({.streams = chosen,
+                                   .hc_mult = config_.hc_mult,
+                                   .fn = head.fn,
+                                   .base = head.base,
+                                   .scale = head.scale,
+                                   .rms_norm_eps = s.rms_norm_eps(),
+                                   .hc_eps = static_cast<float>(config_.hc_eps),
+                                   .hidden = z});  // z = HEAD(X)
+  rms_norm(s, z, norm, z);
+  linear(s, z, weights_.lm_head,
+         dense_rows(output.logits.data(), wanted.size(), config_.vocab_size));
+}
+
+}  // namespace hadal

@@ -1,0 +1,87 @@
+// The DeepSeek-V4 graph: token ids and sequence states in, logits out (deepseek-v4.md section 2.1).
+#pragma once
+
+#include "engine/backends/backend.h"
+#include "engine/model/checkpoint.h"
+#include "engine/model/mtp_block.h"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace hadal {
+
+/// For which positions of an input logits are wanted.
+enum class LogitsFor : std::uint8_t { none, last, all };
+
+/// Tokens that continue one sequence. One batch may hold several sequences, each once, with
+/// different lengths.
+struct ForwardInput {
+  SequenceState* state;                  ///< advanced by tokens.size()
+  std::span<const std::int32_t> tokens;  ///< not empty, ids in [0, vocab_size)
+  LogitsFor logits = LogitsFor::last;
+};
+
+struct ForwardOutput {
+  std::size_t vocab_size = 0;
+  std::vector<float> logits;   ///< [n_wanted, vocab_size], inputs in order, positions in order
+  std::vector<float> streams;  ///< [n_tokens, n d] residual streams after the last block, when
+                               ///< asked for (MTP input)
+
+  std::span<const float> row(std::size_t i) const {
+    return {logits.data() + i * vocab_size, vocab_size};
+  }
+};
+
+/// One drafting step of the MTP block for one sequence.
+struct MtpInput {
+  SequenceState* state;            ///< its MTP part is advanced by next_tokens.size()
+  std::span<const float> streams;  ///< [n, n_streams d]: streams at MTP positions n_mtp_tokens() ..
+  std::span<const std::int32_t> next_tokens;  ///< [n]: the token after each of these positions
+  LogitsFor logits = LogitsFor::last;
+};
+
+struct ModelOptions {
+  bool fake_quant = false;  ///< QAT simulation of deepseek-v4.md 3.9
+};
+
+/// Immutable apart from scratch memory; one forward at a time (the engine thread). Results for a
+/// sequence do not depend on what shares its batch, on chunking or on threads: bit-identical
+/// (promise 2).
+class Model {
+ public:
+  /// `checkpoint` and `backend` must outlive the model. Errors: not_found (a tensor is missing).
+  static Result<std::unique_ptr<Model>> create(const Checkpoint& checkpoint, Backend& backend,
+                                               const ModelOptions& options);
+
+  const ModelConfig& config() const { return config_; }
+  bool has_mtp() const { return !mtp_.empty(); }
+  SequenceState new_sequence() const;
+
+  /// Prefill and decode alike. The caller has checked the ids.
+  ForwardOutput forward(std::span<const ForwardInput> inputs, bool want_streams = false);
+
+  /// Logits for the token after next; output streams allow chained drafts.
+  ForwardOutput forward_mtp(std::span<const MtpInput> inputs);
+
+ private:
+  struct Batch;
+
+  Model(ModelConfig config, ModelWeights weights, Backend& backend, const ModelOptions& options);
+  void embed(Step& s, std::span<const std::int32_t> tokens, Rows<float> streams);
+  void head(Step& s, const HyperConnectionHead& head, std::span<const float> norm,
+            Rows<const float> streams, std::span<const std::size_t> wanted, ForwardOutput& output);
+  Step make_step(const Batch& batch);
+
+  ModelConfig config_;
+  ModelWeights weights_;
+  Backend& backend_;
+  ModelOptions options_;
+  std::vector<float> main_freq_;      ///< sliding layers, MTP
+  std::vector<float> compress_freq_;  ///< csa, hca
+  std::vector<Block> blocks_;
+  std::vector<MtpBlock> mtp_;
+  Scratch scratch_;
+};
+
+}  // namespace hadal
