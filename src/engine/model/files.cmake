@@ -1,0 +1,22 @@
+# Models on disk: shape, names, checkpoints read and written, synthetic weights. Paths are relative to src/engine.
+hadal_library(model_files
+  SOURCES
+    model/builtin.cpp
+    model/checkpoint.cpp
+    model/checkpoint_gguf.cpp
+    model/checkpoint_parts.cpp
+    model/checkpoint_safetensors.cpp
+    model/config.cpp
+    model/config_gguf.cpp
+    model/config_json.cpp
+    model/tensor_names.cpp
+    model/tensor_spec.cpp
+  LINK hadal_kernels hadal_formats nlohmann_json::nlohmann_json)
+
+# The built-in model is embedded when its files are there; a new file makes CMake look again.
+file(GLOB HADAL_BUILTIN_FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/models/builtin/*)
+if(EXISTS ${PROJECT_SOURCE_DIR}/models/builtin/model.safetensors)
+  set_source_files_properties(model/builtin.cpp PROPERTIES
+    COMPILE_DEFINITIONS "HADAL_BUILTIN_DIR=\"${PROJECT_SOURCE_DIR}/models/builtin\""
+    OBJECT_DEPENDS "${HADAL_BUILTIN_FILES}")
+endif()
