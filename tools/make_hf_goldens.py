@@ -478,7 +478,11 @@ def t14_cases():
 
 def t14_rope_tables():
     flash = published(
-        head_dim=512, qk_rope_head_dim=64, rope_scaling=yarn_scaling(65536), max_position_embeddings=1048576
+        head_dim=512,
+        qk_rope_head_dim=64,
+        index_head_dim=128,
+        rope_scaling=yarn_scaling(65536),
+        max_position_embeddings=1048576,
     )
     positions = [0, 1, 2, 127, 128, 1000, 65535, 65536, 1000000, 1048575]
     tables = []
