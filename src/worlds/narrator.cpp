@@ -193,11 +193,14 @@ std::vector<int> Narrator::act_causes(int mechanism) const {
   return causes;
 }
 
+std::string Narrator::act_header(int mechanism) const {
+  return id_tokens(act_causes(mechanism)) + "<|:|>";
+}
+
 std::vector<Piece> Narrator::act_body(int mechanism, bool is_mistake) {
   const std::string call =
       call_text(*world_, world_->mechanisms[static_cast<std::size_t>(mechanism)]);
-  return {{id_tokens(act_causes(mechanism)) + "<|:|>" + call + "<|/ev|>",
-           is_mistake ? 0.0f : options_.weights.act}};
+  return {{act_header(mechanism) + call + "<|/ev|>", is_mistake ? 0.0f : options_.weights.act}};
 }
 
 std::vector<Piece> Narrator::observation(const Outcome& outcome) {

@@ -61,8 +61,10 @@ class Narrator {
   /// What a teacher writes after act_prefix(): cause list, call, closer. @param is_mistake  gives
   /// it weight 0.
   std::vector<Piece> act_body(int mechanism, bool is_mistake);
-  /// The cause list alone of an act with this mechanism now, as event ids: the mechanism first.
+  /// The event ids a teacher names for this action now: the mechanism first.
   std::vector<int> act_causes(int mechanism) const;
+  /// The same as text, with the header's end: `<|e7|><|e3|><|:|>`.
+  std::string act_header(int mechanism) const;
   /// The whole observation that follows the open act. Remembers which literals it made true.
   std::vector<Piece> observation(const Outcome& outcome);
   /// The end token.

@@ -17,11 +17,13 @@ std::string_view word_of(const World& world, Literal literal) {
       .words[literal.value ? 1 : 0];
 }
 
-std::string conjunction(const World& world, std::span<const Literal> literals) {
+/// The literals, each as `words` puts it, with " and " between.
+std::string conjunction(const World& world, std::span<const Literal> literals,
+                        std::string (*words)(const World&, Literal)) {
   std::string text;
   for (Literal l : literals) {
     if (!text.empty()) text += " and ";
-    text += short_form(world, l);
+    text += words(world, l);
   }
   return text;
 }
@@ -73,8 +75,8 @@ std::string effects_text(const World& world, std::span<const Literal> literals) 
 
 std::string mechanism_text(const World& world, const Mechanism& mechanism) {
   const Domain& domain = *world.domain;
-  const std::string pre = conjunction(world, mechanism.pre);
-  const std::string eff = conjunction(world, mechanism.eff);
+  const std::string pre = conjunction(world, mechanism.pre, short_form);
+  const std::string eff = conjunction(world, mechanism.eff, short_form);
   if (mechanism.kind == MechanismKind::law) {
     const Filling fillings[] = {{"{pre}", pre}, {"{eff}", eff}};
     return fill(domain.law_phrasings[mechanism.phrasing], fillings);
@@ -88,9 +90,18 @@ std::string mechanism_text(const World& world, const Mechanism& mechanism) {
 }
 
 std::string goal_text(const World& world) {
-  const std::string goal = conjunction(world, world.goal);
+  const std::string goal = conjunction(world, world.goal, short_form);
   const Filling fillings[] = {{"{goal}", goal}};
   return fill(world.domain->goal_phrasings[world.goal_phrasing], fillings);
+}
+
+std::string request_text(const World& world) {
+  const auto the_form = [](const World& w, Literal l) { return "the " + short_form(w, l); };
+  return "Please make " + conjunction(world, world.goal, the_form) + ".";
+}
+
+std::string closing_text(const World& world) {
+  return "Done: " + conjunction(world, world.goal, sentence) + ".";
 }
 
 std::vector<std::string_view> tool_names(const World& world) {

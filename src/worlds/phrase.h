@@ -20,6 +20,10 @@ std::string effects_text(const World& world, std::span<const Literal> literals);
 std::string mechanism_text(const World& world, const Mechanism& mechanism);
 /// "make red pan hot and old jar open." in the phrasing of the goal.
 std::string goal_text(const World& world);
+/// "Please make the red pan hot and the old jar open."
+std::string request_text(const World& world);
+/// "Done: the red pan is hot and the old jar is open."
+std::string closing_text(const World& world);
 /// "household; tools: heat, light, open." with the tools of this world, sorted.
 std::string system_line(const World& world);
 /// The tools of this world, sorted, each once.
