@@ -9,6 +9,7 @@ hadal_library(model_files
     model/config.cpp
     model/config_gguf.cpp
     model/config_json.cpp
+    model/synthetic_weights.cpp
     model/tensor_names.cpp
     model/tensor_spec.cpp
   LINK hadal_kernels hadal_formats nlohmann_json::nlohmann_json)
@@ -20,3 +21,9 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/models/builtin/model.safetensors)
     COMPILE_DEFINITIONS "HADAL_BUILTIN_DIR=\"${PROJECT_SOURCE_DIR}/models/builtin\""
     OBJECT_DEPENDS "${HADAL_BUILTIN_FILES}")
 endif()
+
+hadal_test(model_files_test LABEL unit
+  SOURCES
+    model/config_test.cpp
+    model/synthetic_weights_test.cpp
+  LINK hadal_model_files)
