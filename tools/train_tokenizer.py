@@ -47,20 +47,24 @@ def new_tokenizer():
     return tokenizer
 
 
-def samples(paths):
+def read(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+def samples(texts):
     """The text between special tokens, in slices of at most 2^20 characters."""
     # The longest special wins where one starts another, as in HF's own matching.
     cut = re.compile("|".join(re.escape(s) for s in sorted(SPECIALS, key=len, reverse=True)))
-    for path in paths:
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
+    for text in texts:
         for stretch in cut.split(text):
             for start in range(0, len(stretch), 1 << 20):
                 if stretch[start : start + (1 << 20)]:
                     yield stretch[start : start + (1 << 20)]
 
 
-def train(paths, vocab_size):
+def train(texts, vocab_size):
+    """A new tokenizer; exits when the texts are too few for so many tokens."""
     tokenizer = new_tokenizer()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -69,7 +73,8 @@ def train(paths, vocab_size):
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(samples(paths), trainer)
+    tokenizer.train_from_iterator(samples(texts), trainer)
+    check(tokenizer, vocab_size)
     return tokenizer
 
 
@@ -84,6 +89,14 @@ def check(tokenizer, vocab_size):
     assert not inside, f"special tokens inside merges: {inside}"
 
 
+def write(tokenizer, path):
+    """As one line: readable by machines, small in the repository."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        json.dump(json.loads(tokenizer.to_str()), file, ensure_ascii=False, separators=(",", ":"))
+        file.write("\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", nargs="+")
@@ -91,12 +104,7 @@ def main():
     parser.add_argument("--out", required=True, help="path of the tokenizer.json to write")
     arguments = parser.parse_args()
 
-    tokenizer = train(arguments.corpus, arguments.vocab)
-    check(tokenizer, arguments.vocab)
-    os.makedirs(os.path.dirname(os.path.abspath(arguments.out)), exist_ok=True)
-    with open(arguments.out, "w", encoding="utf-8", newline="\n") as file:
-        json.dump(json.loads(tokenizer.to_str()), file, ensure_ascii=False, separators=(",", ":"))
-        file.write("\n")
+    write(train((read(path) for path in arguments.corpus), arguments.vocab), arguments.out)
     print(f"wrote {arguments.out}: {arguments.vocab} tokens, {len(SPECIALS)} special", file=sys.stderr)
 
 
