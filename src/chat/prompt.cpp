@@ -1,0 +1,76 @@
+#include "chat/prompt.h"
+
+#include "chat/prompt_template.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace hadal {
+
+namespace {
+
+/// The special tokens that may stand inside of a template text; whole tokens are added with
+/// add_special.
+constexpr std::array kTemplateTokens = {kThinkToken, kThinkEndToken, kDsmlToken};
+
+/// The first special token in `text`: its place and its text; (npos, "") if there is none.
+std::pair<std::size_t, std::string_view> first_special(std::string_view text) {
+  std::pair<std::size_t, std::string_view> first{std::string_view::npos, {}};
+  for (const std::string_view token : kTemplateTokens)
+    if (const auto place = text.find(token); place < first.first) first = {place, token};
+  return first;
+}
+
+}  // namespace
+
+void Prompt::add_text(std::string_view text) {
+  if (text.empty()) return;
+  if (!segments_.empty() && !segments_.back().is_special)
+    segments_.back().text += text;
+  else
+    segments_.push_back({std::string(text), false});
+}
+
+void Prompt::add_special(std::string_view token) {
+  segments_.push_back({std::string(token), true});
+}
+
+void Prompt::add_template(std::string_view text) {
+  while (true) {
+    const auto [place, token] = first_special(text);
+    add_text(text.substr(0, place));
+    if (token.empty()) return;
+    add_special(token);
+    text.remove_prefix(place + token.size());
+  }
+}
+
+std::string Prompt::text() const {
+  std::string joined;
+  for (const PromptSegment& segment : segments_) joined += segment.text;
+  return joined;
+}
+
+std::vector<std::int32_t> Prompt::encode(const Tokenizer& tokenizer) const {
+  std::vector<std::int32_t> ids;
+  std::string plain;  // joins over special tokens that this tokenizer does not know
+  const auto flush = [&] {
+    const auto plain_ids = tokenizer.encode(plain, SpecialTokens::as_text);
+    ids.insert(ids.end(), plain_ids.begin(), plain_ids.end());
+    plain.clear();
+  };
+  for (const PromptSegment& segment : segments_) {
+    const auto id = segment.is_special ? tokenizer.find_special(segment.text) : std::nullopt;
+    if (!id) {
+      plain += segment.text;
+      continue;
+    }
+    flush();
+    ids.push_back(*id);
+  }
+  flush();
+  return ids;
+}
+
+}  // namespace hadal

@@ -1,0 +1,43 @@
+// A prompt on its way to token ids: plain text and control tokens, kept apart so that nobody can
+// write a control token into text.
+#pragma once
+
+#include "tokenizer/tokenizer.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hadal {
+
+/// A stretch of plain text, or one special token by its exact text.
+struct PromptSegment {
+  std::string text;
+  bool is_special;
+
+  bool operator==(const PromptSegment&) const = default;
+};
+
+/// A list of segments in which no two plain stretches touch: text of ours and text of users between
+/// two special tokens is tokenised as one, as if the whole prompt had been given to the tokenizer.
+class Prompt {
+ public:
+  /// Text of users, clients and models: "<think>" in it stays text.
+  void add_text(std::string_view text);
+  /// Text of our own templates: the special tokens of prompt_template.h in it become special.
+  void add_template(std::string_view text);
+  void add_special(std::string_view token);
+
+  const std::vector<PromptSegment>& segments() const { return segments_; }
+  /// All segments joined: the prompt as the published encoder prints it.
+  std::string text() const;
+  /// Token ids. A special token that the tokenizer does not know is encoded as text.
+  /// Needs tokenizer.can_encode().
+  std::vector<std::int32_t> encode(const Tokenizer& tokenizer) const;
+
+ private:
+  std::vector<PromptSegment> segments_;
+};
+
+}  // namespace hadal
