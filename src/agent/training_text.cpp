@@ -1,0 +1,108 @@
+#include "agent/training_text.h"
+
+#include "agent/world_conversation.h"
+#include "base/check.h"
+#include "base/random.h"
+#include "chat/prompt_encoder.h"
+#include "worlds/small_talk.h"
+
+#include <string_view>
+
+namespace hadal {
+namespace {
+
+using worlds::Piece;
+
+constexpr std::string_view kAssistantToken = "<｜Assistant｜>";
+
+/// Cuts `text` at its structure tokens. An event's own id is random and carries no loss.
+void add_events(std::vector<Piece>& pieces, std::string_view text, float weight) {
+  bool after_opener = false;
+  while (!text.empty()) {
+    const std::size_t begin = text.find("<|");
+    const std::size_t end = begin == std::string_view::npos ? begin : text.find("|>", begin);
+    if (end == std::string_view::npos) break;
+    if (begin > 0) pieces.push_back({std::string(text.substr(0, begin)), weight});
+    const std::string_view token = text.substr(begin, end + 2 - begin);
+    const bool is_id = token.size() > 4 && token[2] == 'e' && token[3] >= '0' && token[3] <= '9';
+    pieces.push_back({std::string(token), is_id && after_opener ? 0.0f : weight});
+    after_opener = token == "<|fact|>" || token == "<|mech|>" || token == "<|goal|>" ||
+                   token == "<|act|>" || token == "<|obs|>";
+    text.remove_prefix(end + 2);
+  }
+  if (!text.empty()) pieces.push_back({std::string(text), weight});
+}
+
+/// Weights of a rendered conversation: `turn_weights[i]` for the i-th assistant turn (its end token
+/// included).
+std::vector<Piece> weigh(const Prompt& prompt, const std::vector<float>& turn_weights,
+                         const worlds::LossWeights& weights) {
+  std::vector<Piece> pieces;
+  std::size_t n_turns = 0;
+  bool in_answer = false;
+  for (const PromptSegment& segment : prompt.segments()) {
+    const float weight = in_answer ? turn_weights[n_turns - 1] : weights.text;
+    if (!segment.is_special) {
+      add_events(pieces, segment.text, weight);
+    } else if (segment.text == kAssistantToken) {
+      pieces.push_back({segment.text, 0.0f});
+      in_answer = true;
+      ++n_turns;
+    } else {
+      const bool is_template = segment.text == "</think>" || segment.text == worlds::kBosToken;
+      pieces.push_back({segment.text, is_template ? 0.0f : weight});
+      if (segment.text == worlds::kEosToken) in_answer = false;
+    }
+  }
+  return pieces;
+}
+
+Prompt encode(const Conversation& conversation) {
+  auto prompt = encode_prompt(conversation, {});
+  HADAL_CHECK(prompt.has_value(), "our own conversations can be encoded");
+  return std::move(prompt).value();
+}
+
+std::vector<Piece> small_talk_text(std::uint64_t draw, const worlds::LossWeights& weights) {
+  const auto exchanges = worlds::small_talk();
+  const worlds::SmallTalk& exchange = exchanges[draw % exchanges.size()];
+  Conversation conversation;
+  conversation.messages = {{.role = Role::user, .content = std::string(exchange.user)},
+                           {.role = Role::assistant, .content = std::string(exchange.assistant)}};
+  return weigh(encode(conversation), {weights.observation}, weights);
+}
+
+}  // namespace
+
+std::vector<Piece> chat_training_text(const worlds::WorldKey& key,
+                                      const worlds::WorldOptions& options, bool with_tool_section) {
+  const worlds::ChatEpisode episode = worlds::training_chat_episode(key, options);
+  Conversation conversation = opening_conversation(episode.opening, with_tool_section);
+  std::vector<float> turn_weights;
+  for (const worlds::ChatStep& step : episode.steps) {
+    add_step(conversation, step);
+    turn_weights.push_back(step.is_mistake ? 0.0f : options.weights.act);
+  }
+  conversation.messages.push_back({.role = Role::assistant, .content = episode.closing});
+  turn_weights.push_back(options.weights.observation);
+  return weigh(encode(conversation), turn_weights, options.weights);
+}
+
+std::vector<Piece> training_text(worlds::Split split, std::uint64_t seed, std::uint64_t index,
+                                 const TrainingTextOptions& options, int max_depth) {
+  RandomStream random(splitmix64_at(seed ^ fnv1a64("training_text"), index));
+  const double kind = random.uniform();
+  if (kind < options.small_talk_share) return small_talk_text(random.next(), options.world.weights);
+  const bool as_chat = kind < options.small_talk_share + options.chat_share;
+  const bool with_tool_section = random.uniform() < options.tools_share;
+  const worlds::WorldKey key{
+      .split = split,
+      .domain = random.below(static_cast<std::uint32_t>(worlds::domains().size())),
+      .depth = 1 + static_cast<int>(random.below(static_cast<std::uint32_t>(max_depth))),
+      .seed = seed,
+      .index = index};
+  return as_chat ? chat_training_text(key, options.world, with_tool_section)
+                 : worlds::training_narrative(key, options.world);
+}
+
+}  // namespace hadal

@@ -1,0 +1,33 @@
+// What the built-in model reads in training: plain narratives, the same episodes as conversations
+// in the V4 chat format, and a little small talk (world-model.md 3.2).
+#pragma once
+
+#include "worlds/narrator.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace hadal {
+
+struct TrainingTextOptions {
+  worlds::WorldOptions world;
+  int max_depth = 3;            ///< depths 1..max_depth, equally often
+  double chat_share = 1.0 / 3;  ///< sequences in the chat format
+  double tools_share =
+      0.25;  ///< of these: with the full tool section of deepseek-v4.md 11.4 in the system text
+  double small_talk_share = 0.02;
+};
+
+/// Sequence `index` of the stream (split, seed): text cut at special tokens, with a loss weight per
+/// token of each piece. Pure function of its arguments; any thread. @param max_depth  at most
+/// options.max_depth (curriculum)
+std::vector<worlds::Piece> training_text(worlds::Split split, std::uint64_t seed,
+                                         std::uint64_t index, const TrainingTextOptions& options,
+                                         int max_depth);
+
+/// An episode as a conversation. Assistant turns carry the weight of acts, mistakes none.
+std::vector<worlds::Piece> chat_training_text(const worlds::WorldKey& key,
+                                              const worlds::WorldOptions& options,
+                                              bool with_tool_section);
+
+}  // namespace hadal
