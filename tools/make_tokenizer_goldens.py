@@ -2,7 +2,7 @@
 """Writes tests/golden/tokenizer/: ids by Hugging Face `tokenizers` for 100,000 random and adversarial strings.
 
     make_tokenizer_goldens.py train    trains mixed-2048.json on strings of the same generator (other indices)
-    make_tokenizer_goldens.py digest NAME=TOKENIZER.json ...    writes NAME.digests for each file
+    make_tokenizer_goldens.py digest NAME=TOKENIZER.json ...    writes NAME.digests and NAME.examples.json for each
 
 The strings are a function of their index (src/tokenizer/random_text.h does the same in C++), so only digests are
 stored: per block of 1000 strings the FNV-1a hash of all ids as little-endian 32-bit words, 0xFFFFFFFF after each
@@ -97,6 +97,19 @@ class TextGenerator:
         return "".join(units)
 
 
+EXAMPLES = [
+    "",
+    "Hello! 毕老师！1 + 1 = 2 ĠÑĤÐ²ÑĬÑĢ",
+    "<｜User｜>你好<｜Assistant｜><think>推理</think>答案<｜end▁of▁sentence｜>",
+    "<｜DSML｜invoke name=\"f\">｜DSML｜</think <think>>",
+    "<|e1|><|e12|><|e96|><|:|>the door opens<|/ev|>",
+    "12345 + 0.5 = x;  \n\n\tif (a != b) { return \"don't\"; }\r\n",
+    "テスト・ケース ありがとう  한국어 кот идёт домой 👩‍👩‍👧🇩🇪 e\u0301 ½",
+    " " * 40 + "a" * 40 + "\n" * 20,
+    "\x00\x01\x7f\x80\u200b\u180e\ufeff\ufffd\U0010ffff",
+]
+
+
 def fnv1a(data, h=0xCBF29CE484222325):
     for byte in data:
         h = ((h ^ byte) * 0x100000001B3) & MASK
@@ -131,6 +144,13 @@ def write_digests(name, path, texts):
             file.write(f"{p:016x} {t:016x}\n")
 
 
+def write_examples(name, path):
+    parse, as_text = Tokenizer.from_file(path), without_added_tokens(path)
+    examples = [{"text": text, "parse": parse.encode(text).ids, "as_text": as_text.encode(text).ids} for text in EXAMPLES]
+    with open(os.path.join(FOLDER, f"{name}.examples.json"), "w", encoding="utf-8") as file:
+        file.write("[\n" + ",\n".join(json.dumps(example) for example in examples) + "\n]\n")
+
+
 def main():
     generator = TextGenerator()
     if sys.argv[1:] == ["train"]:
@@ -140,6 +160,7 @@ def main():
         texts = [generator.text(i) for i in range(N_BLOCKS * BLOCK_SIZE)]
         for argument in sys.argv[2:]:
             name, path = argument.split("=", 1)
+            write_examples(name, path)
             write_digests(name, path, texts)
     else:
         sys.exit(__doc__)

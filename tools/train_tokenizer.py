@@ -69,6 +69,7 @@ def train(texts, vocab_size):
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=2,
+        max_token_length=64,  # repeats of one character would grow without bound
         special_tokens=SPECIALS,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
