@@ -22,8 +22,9 @@ ToolDefinition define_tool(const World& world, std::string_view name) {
 
 ChatOpening chat_opening(const World& world, Narrator& narrator) {
   ChatOpening opening;
-  opening.system =
-      system_line(world) + text_of(narrator.world_events()) + text_of(narrator.goal_event());
+  opening.system = system_line(world);
+  opening.system += text_of(narrator.world_events());
+  opening.system += text_of(narrator.goal_event());
   for (std::string_view name : tool_names(world)) opening.tools.push_back(define_tool(world, name));
   opening.request = request_text(world);
   return opening;
@@ -35,7 +36,8 @@ ChatEpisode training_chat_episode(const WorldKey& key, const WorldOptions& optio
   ChatEpisode episode{chat_opening(world, narrator), {}, closing_text(world)};
   for (const TeacherStep& step : teacher_episode(world, options)) {
     const Mechanism& action = world.mechanisms[static_cast<std::size_t>(step.mechanism)];
-    std::string content = text_of(narrator.act_prefix()) + narrator.act_header(step.mechanism);
+    std::string content = text_of(narrator.act_prefix());
+    content += narrator.act_header(step.mechanism);
     episode.steps.push_back({std::move(content),
                              std::string(tool_name(world, action)),
                              {{std::string(world.domain->parameter), item_name(world, action)}},

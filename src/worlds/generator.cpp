@@ -120,8 +120,9 @@ class Builder {
 
   std::size_t draw_fact_count() {
     const double u = random_.uniform();
-    if (u < options_.fact_counts[0]) return 0;
-    return u < options_.fact_counts[0] + options_.fact_counts[1] ? 1 : 2;
+    if (u < options_.two_facts_share) return 2;
+    if (u < options_.two_facts_share + options_.one_fact_share) return 1;
+    return facts_.empty() ? 1 : 0;  // something must hold at the start for distractors to share
   }
 
   void add_facts(std::vector<Literal>& pre) {
@@ -211,31 +212,35 @@ class Builder {
 
   void add_distractors() {
     std::vector<Literal> shared;  // what the relevant mechanisms touch
-    std::vector<Literal>
-        made;  // of these, what does not hold at the start: only these may feed a law
     for (const Mechanism& m : world_.mechanisms)
       for (const auto* literals : {&m.pre, &m.eff})
         for (Literal l : *literals)
-          if (!contains(shared, l)) {
-            shared.push_back(l);
-            if (!holds(l, world_.initial)) made.push_back(l);
-          }
+          if (!contains(shared, l)) shared.push_back(l);
     const double wanted = options_.distractor_ratio * static_cast<double>(world_.mechanisms.size());
     const int n = std::max(options_.min_distractors, static_cast<int>(std::ceil(wanted)));
-    const int law = chance(options_.law_share)
-                        ? static_cast<int>(random_.below(static_cast<std::uint32_t>(n)))
-                        : -1;
+    const int law =
+        chance(options_.law_share) ? static_cast<int>(pick(static_cast<std::size_t>(n))) : -1;
     for (int i = 0; i < n && !failed_; ++i) {
-      std::vector<Literal> pre = {i == law ? made[pick(made.size())] : shared[pick(shared.size())]};
+      const bool is_law = i == law;
+      // A law must not fire at the start; a tempting action can be done then.
+      std::vector<Literal> pre = {pick_literal(shared, !is_law && chance(options_.tempting_share))};
       if (chance(0.3)) {
         const Literal more = shared[pick(shared.size())];
         if (more.variable != pre.front().variable) pre.push_back(more);
       }
-      const auto kind = i == law ? MechanismKind::law : MechanismKind::action;
-      const std::size_t added = add_mechanism(kind, std::move(pre), new_literal(false));
-      distractors_.push_back(added);
-      shared.push_back(mechanism(added).eff.front());
+      const auto kind = is_law ? MechanismKind::law : MechanismKind::action;
+      distractors_.push_back(add_mechanism(kind, std::move(pre), new_literal(false)));
+      shared.push_back(mechanism(distractors_.back()).eff.front());
     }
+  }
+
+  /// One of the literals with this truth at the start; any if there is none.
+  Literal pick_literal(const std::vector<Literal>& literals, bool true_at_start) {
+    std::vector<Literal> fitting;
+    for (Literal l : literals)
+      if (holds(l, world_.initial) == true_at_start) fitting.push_back(l);
+    const auto& from = fitting.empty() ? literals : fitting;
+    return from[pick(from.size())];
   }
 
   /// An action gets the side effect of destroying what another one needs: a plan action (the order

@@ -131,8 +131,14 @@ std::vector<Piece> Narrator::world_events() {
   HADAL_CHECK(n_events_ == 0, "the world is told once");
   HADAL_CHECK(world_->facts.size() + world_->mechanisms.size() + 3 <= kEventIds,
               "more events than ids");
-  for (std::size_t f = 0; f < world_->facts.size(); ++f) fact_ids_.push_back(next_id());
-  for (std::size_t m = 0; m < world_->mechanisms.size(); ++m) mechanism_ids_.push_back(next_id());
+  const std::size_t n_facts = world_->facts.size();
+  fact_ids_.resize(n_facts);
+  mechanism_ids_.resize(world_->mechanisms.size());
+  const std::vector<int> order = presentation_order();
+  for (int item : order) {  // before any text: causes may be told later than their effects
+    const auto i = static_cast<std::size_t>(item);
+    (i < n_facts ? fact_ids_[i] : mechanism_ids_[i - n_facts]) = next_id();
+  }
   const float weight = options_.weights.text;
   std::vector<Piece> pieces;
   const auto event = [&](std::string header, int id, std::string body) {
@@ -140,15 +146,15 @@ std::vector<Piece> Narrator::world_events() {
     pieces.push_back({" " + body + "<|/ev|>", weight});
     texts_[static_cast<std::size_t>(id)] = std::move(body);
   };
-  for (int item : presentation_order()) {
+  for (int item : order) {
     const auto i = static_cast<std::size_t>(item);
-    if (i < world_->facts.size()) {
+    if (i < n_facts) {
       const Literal fact = world_->facts[i];
       maker_[fact.variable][fact.value ? 1 : 0] = fact_ids_[i];
       event("<|fact|>" + id_token(fact_ids_[i]), fact_ids_[i], sentence(*world_, fact) + ".");
       continue;
     }
-    const std::size_t m = i - world_->facts.size();
+    const std::size_t m = i - n_facts;
     const Mechanism& mechanism = world_->mechanisms[m];
     std::vector<int> causes = causes_of(mechanism.pre);
     shuffle(causes);
@@ -160,6 +166,8 @@ std::vector<Piece> Narrator::world_events() {
 }
 
 std::vector<Piece> Narrator::goal_event() {
+  HADAL_CHECK(mechanism_ids_.size() == world_->mechanisms.size(),
+              "the goal is told after the world");
   const int id = next_id();
   std::vector<int> causes = causes_of(world_->goal);
   shuffle(causes);

@@ -1,0 +1,60 @@
+#include "worlds/chat_episode.h"
+
+#include "worlds/generator.h"
+#include "worlds/small_talk.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+namespace hadal::worlds {
+namespace {
+
+TEST(ChatEpisode, HoldsTheEventsOfTheNarrativeOfTheSameKey) {
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const WorldKey key{.depth = static_cast<int>(i % 3) + 1, .index = i};
+    const World world = generate_world(key, {});
+    const ChatEpisode episode = training_chat_episode(key, {});
+    std::string text = std::string(kBosToken) + episode.opening.system;
+    for (const ChatStep& step : episode.steps) {
+      ASSERT_EQ(step.arguments.size(), 1u);
+      const auto action =
+          std::find_if(world.mechanisms.begin(), world.mechanisms.end(), [&](const Mechanism& m) {
+            return m.kind == MechanismKind::action && tool_name(world, m) == step.tool &&
+                   item_name(world, m) == step.arguments[0].value;
+          });
+      ASSERT_NE(action, world.mechanisms.end());
+      text += step.content + call_text(world, *action) + "<|/ev|>" + step.result;
+    }
+    EXPECT_EQ(text + std::string(kEosToken), text_of(training_narrative(key, {})));
+  }
+}
+
+TEST(ChatEpisode, DefinesEveryToolItCallsAndAsksInPlainWords) {
+  const ChatEpisode episode = training_chat_episode({.depth = 3, .index = 5}, {});
+  std::set<std::string> tools;
+  for (const ToolDefinition& tool : episode.opening.tools) {
+    EXPECT_TRUE(tools.insert(tool.name).second);
+    EXPECT_EQ(tool.parameter, "item");
+    EXPECT_TRUE(tool.description.starts_with("makes it ")) << tool.name;
+  }
+  for (const ChatStep& step : episode.steps) EXPECT_TRUE(tools.contains(step.tool));
+  EXPECT_TRUE(episode.opening.request.starts_with("Please make the "));
+  EXPECT_TRUE(episode.closing.starts_with("Done: the "));
+  EXPECT_EQ(episode.opening.request.find("<|"), std::string::npos);
+}
+
+TEST(SmallTalk, HasAboutFortyDifferentQuestionsAndAnswersInOneSentence) {
+  std::set<std::string_view> questions;
+  for (const SmallTalk& exchange : small_talk()) {
+    EXPECT_TRUE(questions.insert(exchange.user).second) << exchange.user;
+    EXPECT_EQ(exchange.assistant.find('.'), exchange.assistant.size() - 1) << exchange.assistant;
+    EXPECT_NE(exchange.assistant.find("toy household world"), std::string_view::npos)
+        << "each answer names the limits";
+  }
+  EXPECT_GE(questions.size(), 40u);
+}
+
+}  // namespace
+}  // namespace hadal::worlds
