@@ -3,4 +3,8 @@ hadal_library(backends
   SOURCES
     backends/make_backend.cpp
     backends/ref_backend.cpp
+    backends/cpu/cpu_backend.cpp
+    backends/cpu/cpu_indexer.cpp
+    backends/cpu/cpu_linear.cpp
+    backends/cpu/cpu_moe.cpp
   LINK hadal_kernels)

@@ -2,10 +2,6 @@
 
 namespace hadal {
 
-std::string RefBackend::description() const {
-  return "ref";
-}
-
 void RefBackend::embedding(const EmbeddingArgs& args) {
   embedding_ref(args);
 }

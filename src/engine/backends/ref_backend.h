@@ -3,11 +3,15 @@
 
 #include "engine/backends/backend.h"
 
+#include <utility>
+
 namespace hadal {
 
 class RefBackend final : public Backend {
  public:
-  std::string description() const override;
+  explicit RefBackend(std::string description) : description_(std::move(description)) {}
+
+  std::string description() const override { return description_; }
 
   void embedding(const EmbeddingArgs& args) override;
   void linear(const LinearArgs& args) override;
@@ -21,6 +25,9 @@ class RefBackend final : public Backend {
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void moe(const MoeArgs& args) override;
+
+ private:
+  std::string description_;
 };
 
 }  // namespace hadal

@@ -1,19 +1,37 @@
 # Operators: contracts, scalar references and instruction-set variants. Paths are relative to
 # src/engine.
-hadal_library(kernels
-  SOURCES
-    kernels/matrix_view.cpp
-    kernels/attention/attention_ref.cpp
-    kernels/compressor/compressor_ref.cpp
-    kernels/embedding/embedding_ref.cpp
-    kernels/fake_quant/fake_quant.cpp
-    kernels/hyper_connection/coefficients.cpp
-    kernels/hyper_connection/hyper_connection_ref.cpp
-    kernels/indexer/indexer_ref.cpp
-    kernels/linear/linear_ref.cpp
-    kernels/moe/moe_ref.cpp
-    kernels/rms_norm/rms_norm_ref.cpp
-    kernels/rope/rope_ref.cpp
-    kernels/router/router_ref.cpp
-    kernels/swiglu/swiglu_ref.cpp
-  LINK hadal_base)
+set(HADAL_KERNEL_SOURCES
+  kernels/cpu_kernels.cpp
+  kernels/matrix_view.cpp
+  kernels/attention/attention_ref.cpp
+  kernels/compressor/compressor_ref.cpp
+  kernels/embedding/embedding_ref.cpp
+  kernels/fake_quant/fake_quant.cpp
+  kernels/hyper_connection/coefficients.cpp
+  kernels/hyper_connection/hyper_connection_ref.cpp
+  kernels/indexer/indexer_ref.cpp
+  kernels/linear/linear_ref.cpp
+  kernels/moe/moe_ref.cpp
+  kernels/rms_norm/rms_norm_ref.cpp
+  kernels/rope/rope_ref.cpp
+  kernels/router/router_ref.cpp
+  kernels/swiglu/swiglu_ref.cpp)
+
+# One file per operator and instruction set; the only files with instruction-set flags. Always -O2
+# and never a sanitizer's extra functions: an inline function left in one of these objects could be
+# the copy that the linker keeps for every CPU (tools/check_isa_symbols.sh).
+# GCC 12 warns about its own _mm512_undefined_ps() (GCC bug 105593).
+set(HADAL_AVX2_FLAGS -O2 -mavx2 -mfma -mf16c)
+set(HADAL_AVX512_FLAGS ${HADAL_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl
+  -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  foreach(op attention compressor hyper_connection indexer linear moe rms_norm rope swiglu)
+    set_source_files_properties(kernels/${op}/${op}_avx2.cpp
+      PROPERTIES COMPILE_OPTIONS "${HADAL_AVX2_FLAGS}")
+    set_source_files_properties(kernels/${op}/${op}_avx512.cpp
+      PROPERTIES COMPILE_OPTIONS "${HADAL_AVX512_FLAGS}")
+    list(APPEND HADAL_KERNEL_SOURCES kernels/${op}/${op}_avx2.cpp kernels/${op}/${op}_avx512.cpp)
+  endforeach()
+endif()
+
+hadal_library(kernels SOURCES ${HADAL_KERNEL_SOURCES} LINK hadal_base)

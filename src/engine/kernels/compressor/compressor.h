@@ -19,5 +19,7 @@ struct CompressorPoolArgs {
 };
 
 void compressor_pool_ref(const CompressorPoolArgs& args) noexcept;
+void compressor_pool_avx2(const CompressorPoolArgs& args) noexcept;
+void compressor_pool_avx512(const CompressorPoolArgs& args) noexcept;
 
 }  // namespace hadal

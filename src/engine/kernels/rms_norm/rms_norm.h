@@ -16,5 +16,7 @@ struct RmsNormArgs {
 };
 
 void rms_norm_ref(const RmsNormArgs& args) noexcept;
+void rms_norm_avx2(const RmsNormArgs& args) noexcept;
+void rms_norm_avx512(const RmsNormArgs& args) noexcept;
 
 }  // namespace hadal

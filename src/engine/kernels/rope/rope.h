@@ -23,5 +23,7 @@ struct RopeArgs {
 };
 
 void rope_ref(const RopeArgs& args) noexcept;
+void rope_avx2(const RopeArgs& args) noexcept;
+void rope_avx512(const RopeArgs& args) noexcept;
 
 }  // namespace hadal

@@ -14,5 +14,7 @@ struct SwigluArgs {
 };
 
 void swiglu_ref(const SwigluArgs& args) noexcept;
+void swiglu_avx2(const SwigluArgs& args) noexcept;
+void swiglu_avx512(const SwigluArgs& args) noexcept;
 
 }  // namespace hadal

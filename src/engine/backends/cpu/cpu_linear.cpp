@@ -1,0 +1,87 @@
+#include "engine/backends/cpu/cpu_linear.h"
+
+#include "base/checked_math.h"
+
+namespace hadal {
+namespace {
+
+constexpr std::size_t kTaskBytes = 64 * 1024;  // of weights: 5-10 us, far more than taking a task
+constexpr std::size_t kTaskRows = 32;          // with 96 tokens: x of a column block stays in L2
+constexpr std::size_t kTaskTokens = 96;
+constexpr std::size_t kMaxTasks = 256;
+
+std::size_t round_up(std::size_t n, std::size_t step) noexcept {
+  return ceil_div(n, step) * step;
+}
+
+}  // namespace
+
+LinearSplit split_linear(const LinearKernels& kernels, const MatrixView& weight,
+                         std::size_t n_tokens, std::size_t n_matrices) noexcept {
+  if (n_tokens <= 1) {
+    const std::size_t row_bytes =
+        n_matrices * bytes_of(weight) / std::max<std::size_t>(weight.rows, 1);
+    const std::size_t rows = std::max(kTaskBytes / (row_bytes + 1), weight.rows / kMaxTasks);
+    return {.rows = round_up(std::max<std::size_t>(rows, 1), 4), .tokens = 1};
+  }
+  const std::size_t n_blocks = ceil_div(n_tokens, kTaskTokens);
+  return {.rows = kTaskRows, .tokens = round_up(ceil_div(n_tokens, n_blocks), kernels.token_tile)};
+}
+
+std::size_t packed_floats(const LinearKernels& kernels, std::size_t n, std::size_t cols) noexcept {
+  return n * round_up(cols, kernels.lanes);
+}
+
+void CpuLinear::operator()(const LinearArgs& args) {
+  if (args.x.n == 1) {
+    one_token(args);
+  } else if (args.x.n > 1) {
+    many_tokens(args);
+  }
+}
+
+void CpuLinear::one_token(const LinearArgs& args) {
+  const MatrixView& weight = args.weight;
+  const std::size_t step = split_linear(kernels_, weight, 1).rows;
+  runner_.run(ceil_div(weight.rows, step), weight.rows * weight.cols, [&](std::size_t task) {
+    kernels_.one({.weight = &weight,
+                  .row_begin = task * step,
+                  .row_end = std::min(task * step + step, weight.rows),
+                  .x = args.x[0],
+                  .y = args.y[0]});
+  });
+}
+
+void CpuLinear::many_tokens(const LinearArgs& args) {
+  const MatrixView& weight = args.weight;
+  const std::size_t n = args.x.n;
+  pack(args.x, weight.cols);
+  const LinearSplit split = split_linear(kernels_, weight, n);
+  const std::size_t n_row_tasks = ceil_div(weight.rows, split.rows);
+  const std::size_t n_tasks = n_row_tasks * ceil_div(n, split.tokens);
+  runner_.run(n_tasks, n * weight.rows * weight.cols, [&](std::size_t task) {
+    const std::size_t row = task % n_row_tasks * split.rows;
+    const std::size_t token = task / n_row_tasks * split.tokens;
+    kernels_.packed({.weight = &weight,
+                     .row_begin = row,
+                     .row_end = std::min(row + split.rows, weight.rows),
+                     .packed = packed_.data() + packed_floats(kernels_, token, weight.cols),
+                     .n_tokens = std::min(split.tokens, n - token),
+                     .y = args.y[token],
+                     .y_stride = args.y.stride});
+  });
+}
+
+void CpuLinear::pack(const Rows<const float>& x, std::size_t cols) {
+  const float** rows = reserve(token_rows_, x.n);
+  for (std::size_t t = 0; t < x.n; ++t) rows[t] = x[t];
+  float* packed = reserve(packed_, packed_floats(kernels_, x.n, cols));
+  const std::size_t step = 4 * kernels_.token_tile;
+  runner_.run(ceil_div(x.n, step), x.n * cols, [&](std::size_t task) {
+    const std::size_t first = task * step;
+    kernels_.pack_tokens(rows + first, std::min(step, x.n - first), cols,
+                         packed + packed_floats(kernels_, first, cols));
+  });
+}
+
+}  // namespace hadal

@@ -1,0 +1,9 @@
+#include "engine/kernels/compressor/compressor_simd.h"
+
+namespace hadal {
+
+void compressor_pool_avx512(const CompressorPoolArgs& args) noexcept {
+  compressor_pool_simd(args);
+}
+
+}  // namespace hadal

@@ -1,0 +1,51 @@
+// What one thread computes of a linear: a range of output rows, for one token straight from the
+// stored weights or for a block of packed tokens. Same bits either way (simd/dot.h).
+#pragma once
+
+#include "engine/kernels/linear/linear.h"
+
+namespace hadal {
+
+/// y[r] = W[r] . x for r in [row_begin, row_end); x [W.cols], y points at output 0.
+/// Memory-bound: reads each weight once, decodes it in registers.
+struct LinearOneTask {
+  const MatrixView* weight;
+  std::size_t row_begin;
+  std::size_t row_end;
+  const float* x;
+  float* y;
+};
+
+/// y[t][r] = W[r] . x[t] for r in [row_begin, row_end) and n_tokens packed tokens that start at a
+/// tile. Arithmetic-bound from about 8 tokens on: four rows are decoded at a time into L1.
+struct LinearPackedTask {
+  const MatrixView* weight;
+  std::size_t row_begin;
+  std::size_t row_end;
+  const float* packed;  ///< of the first tile
+  std::size_t n_tokens;
+  float* y;  ///< output 0 of the first token
+  std::size_t y_stride;
+};
+
+/// packed <- rows[i][0 .. cols), i < n, in the tile layout of simd/dot.h; n * (cols rounded up to
+/// the number of lanes) floats.
+using PackTokens = void (*)(const float* const* rows, std::size_t n, std::size_t cols,
+                            float* packed) noexcept;
+/// As decode_row, with col_begin a multiple of 128.
+using DecodeColumns = void (*)(const MatrixView& matrix, std::size_t row, std::size_t col_begin,
+                               std::size_t col_end, float* out) noexcept;
+
+struct LinearKernels {
+  std::size_t lanes;
+  std::size_t token_tile;  ///< tokens per tile
+  PackTokens pack_tokens;
+  DecodeColumns decode_columns;
+  void (*one)(const LinearOneTask& task) noexcept;
+  void (*packed)(const LinearPackedTask& task) noexcept;
+};
+
+extern const LinearKernels kLinearAvx2;
+extern const LinearKernels kLinearAvx512;
+
+}  // namespace hadal

@@ -1,0 +1,9 @@
+#include "engine/kernels/rms_norm/rms_norm_simd.h"
+
+namespace hadal {
+
+void rms_norm_avx2(const RmsNormArgs& args) noexcept {
+  rms_norm_simd(args);
+}
+
+}  // namespace hadal

@@ -1,0 +1,108 @@
+// Sixteen floats in AVX-512 (F, BW, DQ, VL), for the *_avx512.cpp files alone: everything is in an
+// unnamed namespace so that the linker can never give this code to another file.
+// avx2.h has the same members; the algorithms in *_simd.h are written once for both.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#include <immintrin.h>
+
+namespace hadal {
+namespace {
+
+struct Simd {
+  using Vec = __m512;
+  static constexpr std::size_t kLanes = 16;
+  static constexpr std::size_t kTokenTile = 6;  ///< 4 x 6 accumulators + 4 rows + 1 of 32 registers
+  static constexpr std::size_t kValueVecs = 4;  ///< channels / kLanes of an attention value tile
+
+  static Vec zero() { return _mm512_setzero_ps(); }
+  static Vec set1(float x) { return _mm512_set1_ps(x); }
+  static Vec load(const float* p) { return _mm512_loadu_ps(p); }
+  static void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
+  /// The first n < kLanes elements; the rest is 0 and is not read.
+  static Vec load_partial(const float* p, std::size_t n) {
+    return _mm512_maskz_loadu_ps(first(n), p);
+  }
+  static void store_partial(float* p, Vec v, std::size_t n) {
+    _mm512_mask_storeu_ps(p, first(n), v);
+  }
+
+  static Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+  static Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
+  static Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
+  static Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
+  static Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }  ///< a b + c
+  static Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }  ///< b when one of them is NaN
+  static Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }  ///< b when one of them is NaN
+  static Vec round(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
+  /// a 2^n for integral n, rounded once.
+  static Vec scale_by_power(Vec a, Vec n) { return _mm512_scalef_ps(a, n); }
+  static Vec swap_pairs(Vec a) { return _mm512_permute_ps(a, 0xB1); }
+
+  /// Sums of the lanes of four vectors: lanes l and l+8, then +4, +2, +1.
+  static __m128 sum4(Vec a, Vec b, Vec c, Vec d) {
+    const Vec ab = add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+    const Vec cd = add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
+    Vec s = add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+    s = add(s, _mm512_permute_ps(s, 0x4E));
+    s = add(s, _mm512_permute_ps(s, 0xB1));
+    return _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s));
+  }
+  static float sum(Vec a) { return _mm_cvtss_f32(sum4(a, a, a, a)); }
+  static float max_lane(Vec a) { return _mm512_reduce_max_ps(a); }
+
+  // Decoders of kLanes stored elements; exact.
+  static Vec from_f32(const std::byte* p) { return _mm512_loadu_ps(p); }
+  static Vec from_bf16(const std::byte* p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load256(p)), 16));
+  }
+  static Vec from_f16(const std::byte* p) { return _mm512_cvtph_ps(load256(p)); }
+  static Vec from_i8(const std::byte* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load128(p)));
+  }
+  static Vec from_e4m3(const std::byte* p) {
+    // seeeemmm -> the half s0eeeemmm0000000, which is the value times 2^-8
+    const __m128i codes = load128(p);
+    const __m256i shifted = _mm256_slli_epi16(_mm256_cvtepi8_epi16(codes), 7);
+    const __m256i half = _mm256_and_si256(shifted, _mm256_set1_epi16(static_cast<short>(0xBFFF)));
+    const __mmask16 nan =
+        _mm_cmpeq_epi8_mask(_mm_or_si128(codes, _mm_set1_epi8(-128)), _mm_set1_epi8(-1));
+    const Vec value = _mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f));
+    return _mm512_mask_mov_ps(value, nan, _mm512_set1_ps(__builtin_nanf("")));
+  }
+  /// Element 2i is the low nibble of byte i; kLanes / 2 bytes.
+  static Vec from_fp4_pairs(const std::byte* p) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return from_fp4_codes(_mm_unpacklo_epi8(bytes, _mm_srli_epi16(bytes, 4)));
+  }
+  /// Element i is the low (high) nibble of byte i; kLanes bytes.
+  static Vec from_fp4_nibbles(const std::byte* p, bool high) {
+    const __m128i bytes = load128(p);
+    return from_fp4_codes(high ? _mm_srli_epi16(bytes, 4) : bytes);
+  }
+
+  static float float_from_half(const std::byte* p) {
+    unsigned short bits;
+    std::memcpy(&bits, p, sizeof(bits));
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
+  }
+
+ private:
+  static __mmask16 first(std::size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+  static __m256i load256(const std::byte* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static __m128i load128(const std::byte* p) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  }
+  static Vec from_fp4_codes(__m128i codes) {  // the low nibble of each byte counts
+    const Vec values = _mm512_setr_ps(0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f,  //
+                                      -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f);
+    return _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(codes), values);
+  }
+};
+
+}  // namespace
+}  // namespace hadal
