@@ -43,16 +43,16 @@ struct Running {
     result.tokens.push_back(choice.token);
     const auto& stops = request->stop_tokens;
     if (std::find(stops.begin(), stops.end(), choice.token) != stops.end()) {
-      finish(FinishReason::stop_token);
+      finish(StopReason::stop_token);
     } else if (result.tokens.size() >= request->max_tokens) {
-      finish(FinishReason::length);
+      finish(StopReason::length);
     }
-    if (request->on_token && !request->on_token(choice) && !done) finish(FinishReason::cancelled);
+    if (request->on_token && !request->on_token(choice) && !done) finish(StopReason::cancelled);
   }
 
-  void finish(FinishReason reason) {
+  void finish(StopReason reason) {
     done = true;
-    result.finish_reason = reason;
+    result.stop_reason = reason;
   }
 
   /// Chooses tokens from the rows of a verification pass: row i follows next[i]. A draft is kept

@@ -11,7 +11,7 @@
 
 namespace hadal {
 
-enum class FinishReason : std::uint8_t {
+enum class StopReason : std::uint8_t {
   stop_token,  ///< one of stop_tokens was chosen (it is the last of `tokens`)
   length,      ///< max_tokens reached
   cancelled,   ///< on_token returned false
@@ -32,7 +32,7 @@ struct GenerationRequest {
 
 struct Generation {
   std::vector<std::int32_t> tokens;
-  FinishReason finish_reason = FinishReason::length;
+  StopReason stop_reason = StopReason::length;
   /// The last chosen token is never in `state` yet: put it in front of the next prompt to continue.
   std::size_t n_drafted = 0;
   std::size_t n_accepted = 0;

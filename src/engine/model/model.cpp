@@ -40,7 +40,7 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
       weights_(std::move(weights)),
       backend_(backend),
       options_(options),
-      main_freq_(rope_frequencies(config_.qk_rope_head_dim, config_.rope_theta, std::nullopt)),
+      main_freq_(rope_frequencies(config_.qk_rope_head_dim, config_.rope_theta, config_.main_yarn)),
       compress_freq_(
           rope_frequencies(config_.qk_rope_head_dim, config_.compress_rope_theta, config_.yarn)) {
   for (std::size_t layer = 0; layer < weights_.blocks.size(); ++layer) {
