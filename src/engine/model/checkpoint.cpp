@@ -3,6 +3,9 @@
 #include "engine/model/checkpoint_parts.h"
 #include "formats/hub_cache.h"
 
+#include <array>
+#include <fstream>
+
 namespace hadal {
 namespace {
 
@@ -35,6 +38,12 @@ Result<void> open_directory(Checkpoint::Impl& impl, const fs::path& directory) {
   return open_safetensors(impl, directory);
 }
 
+bool starts_like_gguf(const fs::path& path) {
+  std::array<char, 4> magic{};
+  std::ifstream(path, std::ios::binary).read(magic.data(), magic.size());
+  return std::string_view(magic.data(), magic.size()) == "GGUF";
+}
+
 Error no_such_model(const std::string& model) {
   return error(ErrorCode::not_found,
                "{}: expected a model directory, a .gguf file, the id of a model in the local "
@@ -48,7 +57,7 @@ Result<void> open_any(Checkpoint::Impl& impl, const std::string& model) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return open_directory(impl, path);
   if (fs::exists(path, ignored)) {
-    if (path.extension() == ".gguf") return open_gguf(impl, path);
+    if (path.extension() == ".gguf" || starts_like_gguf(path)) return open_gguf(impl, path);
     return error(ErrorCode::unsupported,
                  "{}: expected a directory or a .gguf file; for safetensors give the directory "
                  "that holds them",

@@ -54,8 +54,10 @@ TEST(ParseConfig, ReadsThePublishedForm) {
 
   EXPECT_EQ(c.hidden_size, 32u);
   EXPECT_EQ(c.compress_ratios, (std::vector<std::size_t>{0, 4, 128, 4}));
-  EXPECT_EQ(c.layer_types, (std::vector{AttentionType::sliding, AttentionType::csa, AttentionType::hca, AttentionType::csa}));
-  EXPECT_EQ(c.mlp_layer_types, (std::vector{MlpType::hash, MlpType::score, MlpType::score, MlpType::score}));
+  EXPECT_EQ(c.layer_types, (std::vector{AttentionType::sliding, AttentionType::csa,
+                                        AttentionType::hca, AttentionType::csa}));
+  EXPECT_EQ(c.mlp_layer_types,
+            (std::vector{MlpType::hash, MlpType::score, MlpType::score, MlpType::score}));
   ASSERT_TRUE(c.yarn.has_value());
   EXPECT_EQ(c.yarn->original_max_position_embeddings, 64u);
   EXPECT_EQ(c.yarn->factor, 16.0);
@@ -75,20 +77,26 @@ TEST(ParseConfig, IgnoresScheduleEntriesPastTheLastLayer) {
 
 TEST(ParseConfig, ReadsTheHuggingFaceForm) {
   json object = g1();
-  for (const char* key : {"compress_ratios", "num_hash_layers", "qk_rope_head_dim", "rope_scaling", "n_routed_experts",
-                          "moe_intermediate_size", "rope_theta", "compress_rope_theta"})
+  for (const char* key :
+       {"compress_ratios", "num_hash_layers", "qk_rope_head_dim", "rope_scaling",
+        "n_routed_experts", "moe_intermediate_size", "rope_theta", "compress_rope_theta"})
     object.erase(key);
-  object["layer_types"] = {"sliding_attention", "compressed_sparse_attention", "heavily_compressed_attention",
-                           "compressed_sparse_attention"};
-  object["compress_rates"] = {{"compressed_sparse_attention", 8}, {"heavily_compressed_attention", 16}};
+  object["layer_types"] = {"sliding_attention", "compressed_sparse_attention",
+                           "heavily_compressed_attention", "compressed_sparse_attention"};
+  object["compress_rates"] = {{"compressed_sparse_attention", 8},
+                              {"heavily_compressed_attention", 16}};
   object["mlp_layer_types"] = {"moe", "hash_moe", "moe", "moe"};
   object["partial_rotary_factor"] = 0.25;
   object["num_local_experts"] = 6;
   object["intermediate_size"] = 24;
   object["rope_parameters"] = {
       {"main", {{"rope_type", "default"}, {"rope_theta", 5000.0}, {"partial_rotary_factor", 0.25}}},
-      {"compress", {{"rope_type", "yarn"}, {"rope_theta", 70000.0}, {"factor", 8.0}, {"attention_factor", 1.0},
-                    {"original_max_position_embeddings", 64}}}};
+      {"compress",
+       {{"rope_type", "yarn"},
+        {"rope_theta", 70000.0},
+        {"factor", 8.0},
+        {"attention_factor", 1.0},
+        {"original_max_position_embeddings", 64}}}};
 
   const ModelConfig c = parsed(object);
 
@@ -151,7 +159,8 @@ TEST(ParseConfig, AnyRatioButFourIsHeavilyCompressed) {
 
   const ModelConfig c = parsed(object);
 
-  EXPECT_EQ(c.layer_types, (std::vector{AttentionType::hca, AttentionType::csa, AttentionType::hca, AttentionType::hca}));
+  EXPECT_EQ(c.layer_types, (std::vector{AttentionType::hca, AttentionType::csa, AttentionType::hca,
+                                        AttentionType::hca}));
   EXPECT_EQ(c.compress_ratios, (std::vector<std::size_t>{2, 4, 8, 512}));
 }
 
@@ -165,7 +174,8 @@ TEST(ParseConfig, AbsentRopeScalingMeansPlainTables) {
 TEST(ParseConfig, FlatRopeParametersAreTheYarnPart) {
   json object = g1();
   object.erase("rope_scaling");
-  object["rope_parameters"] = {{"rope_type", "yarn"}, {"factor", 4}, {"original_max_position_embeddings", 128}};
+  object["rope_parameters"] = {
+      {"rope_type", "yarn"}, {"factor", 4}, {"original_max_position_embeddings", 128}};
 
   const ModelConfig c = parsed(object);
 
@@ -220,16 +230,19 @@ TEST(ParseConfig, NamesEveryViolatedRule) {
 
   const std::string message = refusal(object, ErrorCode::invalid_argument);
 
-  for (std::string_view key : {"config.json", "qk_rope_head_dim", "o_groups", "index_head_dim", "num_experts_per_tok", "hc_eps"})
+  for (std::string_view key : {"config.json", "qk_rope_head_dim", "o_groups", "index_head_dim",
+                               "num_experts_per_tok", "hc_eps"})
     expect_contains(message, key);
 }
 
 TEST(ParseConfig, NamesAMissingOrMistypedKey) {
-  for (std::string_view key : {"vocab_size", "hidden_size", "num_hidden_layers", "n_routed_experts", "head_dim"}) {
+  for (std::string_view key :
+       {"vocab_size", "hidden_size", "num_hidden_layers", "n_routed_experts", "head_dim"}) {
     json object = g1();
     object.erase(std::string(key));
     expect_contains(refusal(object, ErrorCode::not_found), key);
-    for (const json& wrong : {json("32"), json(-1), json(1.5), json(true), json::array({1}), json(1e300)}) {
+    for (const json& wrong :
+         {json("32"), json(-1), json(1.5), json(true), json::array({1}), json(1e300)}) {
       object[std::string(key)] = wrong;
       expect_contains(refusal(object, ErrorCode::bad_format), key);
     }
@@ -237,12 +250,28 @@ TEST(ParseConfig, NamesAMissingOrMistypedKey) {
 }
 
 TEST(ParseConfig, HostileSizesAreRefusedBeforeAnythingIsAllocated) {
-  for (std::string_view key :
-       {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "head_dim", "q_lora_rank", "o_groups",
-        "o_lora_rank", "sliding_window", "max_position_embeddings", "index_n_heads", "index_head_dim", "index_topk",
-        "n_routed_experts", "num_experts_per_tok", "n_shared_experts", "moe_intermediate_size", "hc_mult",
-        "hc_sinkhorn_iters", "num_nextn_predict_layers"}) {
-    for (const json& value : {json(18446744073709551615u), json(9007199254740992.0), json(4294967296)}) {
+  for (std::string_view key : {"vocab_size",
+                               "hidden_size",
+                               "num_hidden_layers",
+                               "num_attention_heads",
+                               "head_dim",
+                               "q_lora_rank",
+                               "o_groups",
+                               "o_lora_rank",
+                               "sliding_window",
+                               "max_position_embeddings",
+                               "index_n_heads",
+                               "index_head_dim",
+                               "index_topk",
+                               "n_routed_experts",
+                               "num_experts_per_tok",
+                               "n_shared_experts",
+                               "moe_intermediate_size",
+                               "hc_mult",
+                               "hc_sinkhorn_iters",
+                               "num_nextn_predict_layers"}) {
+    for (const json& value :
+         {json(18446744073709551615u), json(9007199254740992.0), json(4294967296)}) {
       json object = g1();
       object[std::string(key)] = value;
       const auto config = parse_config(object.dump(), "config.json");
@@ -262,14 +291,20 @@ TEST(ParseConfig, RefusesSchedulesThatAreTooShortOrUnknown) {
   expect_contains(refusal(object, ErrorCode::invalid_argument), "layer 1");
 
   object = g1();
-  object["layer_types"] = {"sliding_attention", "full_attention", "sliding_attention", "sliding_attention"};
+  object["layer_types"] = {"sliding_attention", "full_attention", "sliding_attention",
+                           "sliding_attention"};
   expect_contains(refusal(object, ErrorCode::unsupported), "full_attention");
 }
 
 TEST(ParseConfig, RefusesPropertiesOfOtherGraphs) {
   const std::pair<const char*, json> kForeign[] = {
-      {"num_key_value_heads", 8}, {"hidden_act", "gelu"},       {"attention_bias", true}, {"tie_word_embeddings", true},
-      {"n_group", 8},             {"topk_method", "greedy"},    {"scoring_func", "relu"},
+      {"num_key_value_heads", 8},
+      {"hidden_act", "gelu"},
+      {"attention_bias", true},
+      {"tie_word_embeddings", true},
+      {"n_group", 8},
+      {"topk_method", "greedy"},
+      {"scoring_func", "relu"},
       {"rope_scaling", {{"type", "linear"}, {"factor", 2}}}};
   for (const auto& [key, value] : kForeign) {
     json object = g1();
@@ -302,16 +337,18 @@ TEST(ConfigJson, WrittenFormReadsBack) {
   json plain = g1();
   plain.erase("rope_scaling");
   json odd_rates = g1();
-  odd_rates["layer_types"] = {"compressed_sparse_attention", "sliding_attention", "heavily_compressed_attention",
-                              "compressed_sparse_attention"};
-  odd_rates["compress_rates"] = {{"compressed_sparse_attention", 8}, {"heavily_compressed_attention", 4}};
+  odd_rates["layer_types"] = {"compressed_sparse_attention", "sliding_attention",
+                              "heavily_compressed_attention", "compressed_sparse_attention"};
+  odd_rates["compress_rates"] = {{"compressed_sparse_attention", 8},
+                                 {"heavily_compressed_attention", 4}};
   json many_rates = g1();
   many_rates["compress_ratios"] = {2, 4, 8, 0};
   json late_hash = g1();
   late_hash["mlp_layer_types"] = {"moe", "hash_moe", "moe", "hash_moe"};
   json main_yarn = g1();
-  main_yarn["rope_parameters"] = {{"main", {{"rope_type", "yarn"}, {"factor", 2}, {"rope_theta", 5000}}},
-                                  {"compress", {{"rope_type", "default"}, {"rope_theta", 7000}}}};
+  main_yarn["rope_parameters"] = {
+      {"main", {{"rope_type", "yarn"}, {"factor", 2}, {"rope_theta", 5000}}},
+      {"compress", {{"rope_type", "default"}, {"rope_theta", 7000}}}};
   for (const json& object : {g1(), plain, odd_rates, many_rates, late_hash, main_yarn}) {
     const ModelConfig config = parsed(object);
 

@@ -6,12 +6,15 @@ hadal_library(model_files
     model/checkpoint_gguf.cpp
     model/checkpoint_parts.cpp
     model/checkpoint_safetensors.cpp
+    model/checkpoint_writer.cpp
     model/config.cpp
     model/config_gguf.cpp
     model/config_json.cpp
     model/synthetic_weights.cpp
     model/tensor_names.cpp
     model/tensor_spec.cpp
+    model/tensor_stream.cpp
+    model/weight_encoding.cpp
   LINK hadal_kernels hadal_formats nlohmann_json::nlohmann_json)
 
 # The built-in model is embedded when its files are there; a new file makes CMake look again.

@@ -27,7 +27,8 @@ TEST(SyntheticWeights, MatchValuesOfAppendixA1) {
   for (const PrintedValues& expected : kPrinted) {
     std::vector<float> actual(3);
     fill_synthetic(expected.name, expected.last_dim, 0, actual);
-    for (int i = 0; i < 3; ++i) EXPECT_NEAR(actual[i], expected.values[i], 0.6e-7) << expected.name << "[" << i << "]";
+    for (int i = 0; i < 3; ++i)
+      EXPECT_NEAR(actual[i], expected.values[i], 0.6e-7) << expected.name << "[" << i << "]";
   }
 }
 
