@@ -14,6 +14,11 @@ std::size_t round_up(std::size_t n, std::size_t step) noexcept {
   return ceil_div(n, step) * step;
 }
 
+/// Where the output of row 0 of W would stand: the kernels index outputs by row of W.
+float* output_of_row_zero(const LinearArgs& args, std::size_t token) noexcept {
+  return args.y[token] - args.row_begin;
+}
+
 }  // namespace
 
 LinearSplit split_linear(const LinearKernels& kernels, const MatrixView& weight,
@@ -42,13 +47,14 @@ void CpuLinear::operator()(const LinearArgs& args) {
 
 void CpuLinear::one_token(const LinearArgs& args) {
   const MatrixView& weight = args.weight;
+  const std::size_t n_rows = args.y.width;
   const std::size_t step = split_linear(kernels_, weight, 1).rows;
-  runner_.run(ceil_div(weight.rows, step), weight.rows * weight.cols, [&](std::size_t task) {
+  runner_.run(ceil_div(n_rows, step), n_rows * weight.cols, [&](std::size_t task) {
     kernels_.one({.weight = &weight,
-                  .row_begin = task * step,
-                  .row_end = std::min(task * step + step, weight.rows),
+                  .row_begin = args.row_begin + task * step,
+                  .row_end = args.row_begin + std::min(task * step + step, n_rows),
                   .x = args.x[0],
-                  .y = args.y[0]});
+                  .y = output_of_row_zero(args, 0)});
   });
 }
 
@@ -57,17 +63,18 @@ void CpuLinear::many_tokens(const LinearArgs& args) {
   const std::size_t n = args.x.n;
   pack(args.x, weight.cols);
   const LinearSplit split = split_linear(kernels_, weight, n);
-  const std::size_t n_row_tasks = ceil_div(weight.rows, split.rows);
+  const std::size_t n_rows = args.y.width;
+  const std::size_t n_row_tasks = ceil_div(n_rows, split.rows);
   const std::size_t n_tasks = n_row_tasks * ceil_div(n, split.tokens);
-  runner_.run(n_tasks, n * weight.rows * weight.cols, [&](std::size_t task) {
+  runner_.run(n_tasks, n * n_rows * weight.cols, [&](std::size_t task) {
     const std::size_t row = task % n_row_tasks * split.rows;
     const std::size_t token = task / n_row_tasks * split.tokens;
     kernels_.packed({.weight = &weight,
-                     .row_begin = row,
-                     .row_end = std::min(row + split.rows, weight.rows),
+                     .row_begin = args.row_begin + row,
+                     .row_end = args.row_begin + std::min(row + split.rows, n_rows),
                      .packed = packed_.data() + packed_floats(kernels_, token, weight.cols),
                      .n_tokens = std::min(split.tokens, n - token),
-                     .y = args.y[token],
+                     .y = output_of_row_zero(args, token),
                      .y_stride = args.y.stride});
   });
 }
