@@ -1,0 +1,53 @@
+# One-line doors; `make help` lists them. Everything they need is installed by tools/setup.sh (Debian 12).
+JOBS ?= $(shell nproc)
+T ?= all
+SECS ?= 60
+CONFIGURE = cmake --log-level=WARNING --preset
+BUILD = cmake --build -j $(JOBS) --preset
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+run: build  ## set up, build, play one episode with the built-in model
+	build/hadal play
+
+build: setup  ## set up, build the program: build/hadal
+	$(CONFIGURE) release && $(BUILD) release --target hadal
+
+test: setup  ## set up, build, run all tests
+	$(CONFIGURE) release && $(BUILD) release && tools/run_tests.sh build
+
+unit golden e2e: setup  ## the tests of one label (unit: under a minute)
+	$(CONFIGURE) release && $(BUILD) release && tools/run_tests.sh build -L '^$@$$'
+
+check: setup lint unit asan  ## all that must pass before a commit: format, layers, headers, tests, sanitizers
+
+lint: setup  ## format, include directions, headers alone, symbols of instruction-set files
+	tools/setup.sh check && $(CONFIGURE) release && tools/lint.sh
+
+tidy:  ## clang-tidy over src and apps (slow); DIR=src/base for one folder
+	tools/setup.sh build clang && $(CONFIGURE) clang && tools/lint.sh --tidy $(DIR)
+
+asan: setup  ## unit tests under address and undefined-behaviour sanitizers
+	$(CONFIGURE) asan && $(BUILD) asan && tools/run_tests.sh build-asan -L unit
+
+clang: setup  ## unit tests of a build with the second compiler
+	tools/setup.sh clang && $(CONFIGURE) clang && $(BUILD) clang && tools/run_tests.sh build-clang -L unit
+
+fuzz:  ## fuzz the parsers: make fuzz T=gguf SECS=60; without T each of them
+	tools/setup.sh build clang && $(CONFIGURE) fuzz && $(BUILD) fuzz && tools/fuzz.sh $(T) $(SECS)
+
+train:  ## train the built-in model (optional LibTorch component; resumes by itself)
+	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
+	build-train/hadal train --config models/builtin.train.json
+
+test-train:  ## tests of the trainer and of the engine against it
+	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train && tools/run_tests.sh build-train/src/train
+
+setup:
+	@tools/setup.sh build
+
+clean:  ## remove build folders
+	rm -rf build build-asan build-clang build-dev build-fuzz build-train build-tsan
+
+.PHONY: help run build test unit golden e2e check lint tidy asan clang fuzz train test-train setup clean
