@@ -94,7 +94,10 @@ TEST_P(TokenizerGolden, EqualsHuggingFaceOn100000Strings) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, TokenizerGolden,
-                         testing::Values(GoldenCase{"mixed-2048", "mixed-2048.json"}),
+                         testing::Values(GoldenCase{"mixed-2048", "mixed-2048.json"},
+                                         GoldenCase{"synthetic-512", "synthetic-512.json"},
+                                         GoldenCase{"builtin",
+                                                    "../../../models/builtin/tokenizer.json"}),
                          [](const auto& info) {
                            std::string name = info.param.name;
                            std::replace(name.begin(), name.end(), '-', '_');
