@@ -182,4 +182,17 @@ void cross_entropy(std::size_t tokens, std::size_t width, std::size_t vocab, con
                    const float* head, const std::int32_t* targets, const float* weights,
                    float* losses, std::int32_t* best, float* d_z, float* d_head);
 
+// --- Optimiser
+// --------------------------------------------------------------------------------------------------------
+
+struct AdamStep {
+  float learning_rate, beta1, beta2, epsilon, weight_decay;
+  float correction1, correction2;  ///< 1 - beta^t
+};
+
+/// AdamW (decoupled weight decay) on n values in place; the gradient is multiplied by
+/// gradient_scale first.
+void adamw_update(std::size_t n, const AdamStep& step, float gradient_scale, const float* gradient,
+                  float* value, float* m, float* v);
+
 }  // namespace hadal::train

@@ -1,0 +1,168 @@
+// hadal train: trains a model on the causal worlds (world-model.md section 5). Built with
+// HADAL_TRAIN=ON only; without it the verb says so.
+#include "common.h"
+#include "verbs.h"
+
+#ifdef HADAL_WITH_TRAIN
+#include "agent/training_text.h"
+#include "formats/json_limits.h"
+#include "tokenizer/tokenizer.h"
+#include "train/loop.h"
+#include "train/train_config.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+#include <unistd.h>
+#endif
+
+namespace hadal {
+
+#ifdef HADAL_WITH_TRAIN
+namespace {
+
+struct TrainFlags {
+  std::string config;
+  std::string out;
+  std::string tokenizer = "models/builtin/tokenizer.json";
+  double max_minutes = 0.0;
+  double budget_minutes = -1.0;
+  std::size_t threads = 0;
+  bool fresh = false;
+  bool resume = true;
+};
+
+std::atomic<bool> stop_requested{false};
+
+void request_stop(int) {
+  stop_requested.store(true);
+}
+
+Result<std::string> read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return error(ErrorCode::not_found, "{}: cannot be opened for reading", path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+/// Key "text" of the config: knobs of the training text.
+Result<TrainingTextOptions> text_options(const std::string& config, const std::string& source,
+                                         int max_depth) {
+  TrainingTextOptions options;
+  options.max_depth = max_depth;
+  HADAL_ASSIGN(const nlohmann::json json, parse_json(config, source));
+  if (!json.contains("text")) return options;
+  const std::pair<const char*, double*> knobs[] = {
+      {"chat_share", &options.chat_share},
+      {"tools_share", &options.tools_share},
+      {"small_talk_share", &options.small_talk_share},
+      {"distractor_ratio", &options.world.distractor_ratio},
+      {"topological_share", &options.world.topological_share},
+      {"mistake_share", &options.world.mistake_share}};
+  for (const auto& [key, value] : json["text"].items()) {
+    const auto knob = std::find_if(std::begin(knobs), std::end(knobs),
+                                   [&](const auto& k) { return key == k.first; });
+    if (knob == std::end(knobs) || !value.is_number())
+      return error(ErrorCode::bad_format, "{}: key 'text.{}': not known, or not a number", source,
+                   key);
+    *knob->second = value.get<double>();
+  }
+  return options;
+}
+
+Result<train::TrainSummary> train_model(const TrainFlags& flags) {
+  HADAL_ASSIGN(const std::string config_text, read_text(flags.config));
+  train::TrainRun run;
+  HADAL_ASSIGN(run.config, train::parse_train_config(config_text, flags.config));
+  if (flags.threads > 0) run.config.threads = flags.threads;
+  if (flags.budget_minutes >= 0.0) run.config.budget_minutes = flags.budget_minutes;
+  HADAL_ASSIGN(run.tokenizer_json, read_text(flags.tokenizer));
+  HADAL_ASSIGN(const Tokenizer tokenizer,
+               Tokenizer::from_json(run.tokenizer_json, flags.tokenizer));
+  if (tokenizer.vocab_size() > run.config.model.vocab_size)
+    return error(ErrorCode::invalid_argument,
+                 "{}: {} tokens, but the model of {} has vocab_size {}", flags.tokenizer,
+                 tokenizer.vocab_size(), flags.config, run.config.model.vocab_size);
+  HADAL_ASSIGN(const TrainingTextOptions options,
+               text_options(config_text, flags.config, run.config.max_depth));
+  const auto text = [&](worlds::Split split) {
+    return [&options, split, seed = run.config.seed](std::uint64_t index, int max_depth) {
+      return training_text(split, seed, index, options, max_depth);
+    };
+  };
+  const train::TextStream train_stream(tokenizer, text(worlds::Split::train),
+                                       run.config.max_length);
+  const train::TextStream heldout_stream(tokenizer, text(worlds::Split::test),
+                                         run.config.max_length);
+  run.train = &train_stream;
+  run.heldout = &heldout_stream;
+  run.out = flags.out;
+  run.max_minutes = flags.max_minutes;
+  run.stop = &stop_requested;
+  run.terminal = isatty(STDERR_FILENO) == 1;
+  if (flags.fresh) {
+    std::error_code ignored;
+    std::filesystem::remove(run.out / "trainer.safetensors", ignored);
+  }
+  std::signal(SIGINT, request_stop);
+  std::signal(SIGTERM, request_stop);
+  return train::run_training(run);
+}
+
+int run_train(const TrainFlags& flags) {
+  const auto summary = train_model(flags);
+  if (!summary) return report("train", summary.error());
+  fmt::print(stderr,
+             "{} after {} steps, {:.1f} M tokens, {:.1f} minutes; held out: loss {:.4f}, next "
+             "action right {:.1f} %\n",
+             summary->complete ? "complete" : "stopped (run again to resume)", summary->steps,
+             static_cast<double>(summary->tokens) / 1e6, summary->seconds / 60.0,
+             summary->heldout_loss, 100.0 * summary->next_action_accuracy);
+  return 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<TrainFlags>();
+  CLI::App* verb = app.add_subcommand(
+      "train", "Train a model on the causal worlds; resumes what it finds in --out");
+  verb->add_option("--config", flags->config,
+                   "training config (JSON); models/builtin/train.json made the built-in model")
+      ->required();
+  verb->add_option("--out", flags->out,
+                   "directory of checkpoints, log and curve; its model opens with -m")
+      ->required();
+  verb->add_option("--tokenizer", flags->tokenizer, "tokenizer.json")->capture_default_str();
+  verb->add_option("--max-minutes", flags->max_minutes,
+                   "stop this process, with a checkpoint, after N minutes");
+  verb->add_option("--budget-minutes", flags->budget_minutes,
+                   "fit the whole schedule into N minutes of training");
+  verb->add_option("-t,--threads", flags->threads, "data-parallel workers (default: the config's)");
+  verb->add_flag("--fresh", flags->fresh, "start over instead of resuming");
+  verb->add_flag("--resume", flags->resume, "resume (the default)");
+  verb->callback([flags, &exit_code] { exit_code = run_train(*flags); });
+}
+
+#else
+
+void add_train(CLI::App& app, int& exit_code) {
+  CLI::App* verb = app.add_subcommand("train", "Train a model (not in this build)");
+  verb->allow_extras();
+  verb->callback([&exit_code] {
+    exit_code = report("train",
+                       error(ErrorCode::unsupported,
+                             "this program was built without the trainer; install libtorch-dev and "
+                             "libopenblas0-pthread and configure with -DHADAL_TRAIN=ON"));
+  });
+}
+
+#endif
+
+}  // namespace hadal

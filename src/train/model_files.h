@@ -1,0 +1,41 @@
+// Models and trainer state on disk.
+#pragma once
+
+#include "base/result.h"
+#include "train/optimizer.h"
+#include "train/train_config.h"
+#include "train/v4_model.h"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace hadal::train {
+
+/// Writes a model directory that the engine opens: config.json, model.safetensors (f32, original
+/// names, one tensor per expert) and, if the text is not empty, tokenizer.json. Errors: io_error.
+Result<void> write_model(const V4Model& model, const std::string& tokenizer_json,
+                         const std::filesystem::path& directory);
+
+/// Weights from a safetensors directory with original names and plain (F32 or BF16) types.
+/// Errors: not_found, bad_format (name the tensor).
+Result<V4Model> read_model(const ModelConfig& config, const std::filesystem::path& directory);
+
+/// What a resumed run needs beside the weights.
+struct RunState {
+  Progress progress;
+  std::uint64_t tokens = 0;
+};
+
+/// trainer.safetensors in `directory`: weights, optimiser state, counters, config and git hash,
+/// complete in itself and replaced atomically. Errors: io_error.
+Result<void> save_run(const V4Model& model, const Optimizer& optimizer, const RunState& state,
+                      const TrainConfig& config, const std::filesystem::path& directory);
+
+/// Restores in place. Nothing when `directory` holds no checkpoint. Errors: bad_format (of another
+/// shape).
+Result<std::optional<RunState>> load_run(const V4Model& model, Optimizer& optimizer,
+                                         const std::filesystem::path& directory);
+
+}  // namespace hadal::train

@@ -1,0 +1,102 @@
+#include "train/token_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hadal::train {
+
+TextStream::TextStream(const Tokenizer& tokenizer, Source source, std::size_t max_length)
+    : tokenizer_(&tokenizer),
+      source_(std::move(source)),
+      max_length_(max_length),
+      act_(tokenizer.find_special("<|act|>").value_or(-1)),
+      by_(tokenizer.find_special("<|by|>").value_or(-1)),
+      end_(tokenizer.find_special("<|/ev|>").value_or(-1)) {}
+
+Sample TextStream::at(std::uint64_t index, int max_depth) const {
+  Sample sample;
+  for (const worlds::Piece& piece : source_(index, max_depth)) {
+    const auto ids = tokenizer_->encode(piece.text, SpecialTokens::parse);
+    sample.ids.insert(sample.ids.end(), ids.begin(), ids.end());
+    sample.weights.resize(sample.ids.size(), piece.weight);
+  }
+  if (sample.ids.size() > max_length_) {
+    sample.ids.resize(max_length_);
+    sample.weights.resize(max_length_);
+  }
+  mark_decisions(sample);
+  return sample;
+}
+
+/// After `<|act|> <|eN|> <|by|>` stands the id of the mechanism that the teacher chose.
+void TextStream::mark_decisions(Sample& sample) const {
+  const auto& ids = sample.ids;
+  for (std::size_t i = 3; i < ids.size(); ++i) {
+    if (ids[i - 3] != act_ || ids[i - 1] != by_ || sample.weights[i] <= 0.0f) continue;
+    sample.decisions.push_back(i);
+    for (std::size_t j = i; j < ids.size(); ++j) {
+      sample.act_tokens.push_back(j);
+      if (ids[j] == end_) break;
+    }
+  }
+}
+
+namespace {
+
+MicroBatch pad_together(const std::vector<Sample>& samples, std::size_t begin, std::size_t end,
+                        std::int32_t pad) {
+  MicroBatch part;
+  part.batch = end - begin;
+  for (std::size_t i = begin; i < end; ++i)
+    part.sequence = std::max(part.sequence, samples[i].ids.size());
+  // The last token is a target only.
+  part.sequence = std::max<std::size_t>(part.sequence, 2) - 1;
+  const std::size_t width = part.sequence + 2;
+  part.ids.assign(part.batch * width, pad);
+  part.weights.assign(part.batch * width, 0.0f);
+  part.marks.assign(part.batch * width, 0);
+  for (std::size_t i = 0; i < part.batch; ++i) {
+    const Sample& sample = samples[begin + i];
+    std::copy(sample.ids.begin(), sample.ids.end(),
+              part.ids.begin() + static_cast<std::ptrdiff_t>(i * width));
+    std::copy(sample.weights.begin(), sample.weights.end(),
+              part.weights.begin() + static_cast<std::ptrdiff_t>(i * width));
+    for (std::size_t j : sample.act_tokens) part.marks[i * width + j] |= 1;
+    for (std::size_t j : sample.decisions) part.marks[i * width + j] |= 2;
+    part.n_tokens += sample.ids.size();
+  }
+  return part;
+}
+
+}  // namespace
+
+StepBatch make_step_batch(const TokenStream& stream, std::uint64_t first, int max_depth,
+                          const BatchOptions& options) {
+  std::vector<Sample> samples;
+  std::size_t padded = 0;
+  for (std::size_t i = 0; i < options.sequences_per_step; ++i) {
+    samples.push_back(stream.at(first + i, max_depth));
+    padded += samples.back().ids.size();
+  }
+  std::stable_sort(samples.begin(), samples.end(),
+                   [](const Sample& a, const Sample& b) { return a.ids.size() > b.ids.size(); });
+  const std::size_t limit =
+      std::min(options.max_micro_tokens, padded / std::max<std::size_t>(options.min_parts, 1) + 1);
+
+  StepBatch step;
+  for (std::size_t begin = 0; begin < samples.size();) {
+    std::size_t end = begin + 1;  // longest first, so the first one sets the padded length
+    while (end < samples.size() && (end + 1 - begin) * samples[begin].ids.size() <= limit) ++end;
+    step.parts.push_back(pad_together(samples, begin, end, options.pad_token));
+    begin = end;
+  }
+  for (const MicroBatch& part : step.parts) {
+    step.n_tokens += part.n_tokens;
+    for (std::size_t i = 0; i < part.batch; ++i)  // the first token of a sequence is never a target
+      for (std::size_t j = 1; j < part.sequence + 2; ++j)
+        step.total_weight += part.weights[i * (part.sequence + 2) + j];
+  }
+  return step;
+}
+
+}  // namespace hadal::train
