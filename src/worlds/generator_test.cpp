@@ -179,6 +179,19 @@ TEST(OptimalPlan, SolvesTheHandMadeWorld) {
   EXPECT_EQ(longest_causal_chain(world, {0, 2, 1}), 3);
 }
 
+TEST(LongestCausalChain, CountsNeedsAndNotNeighbours) {
+  World world = hand_made_world();
+  EXPECT_EQ(longest_causal_chain(world, {0}), 1);
+  EXPECT_EQ(longest_causal_chain(world, {0, 2}), 2);
+  world.mechanisms[2].pre.clear();  // washing no longer needs the light
+  EXPECT_EQ(longest_causal_chain(world, {0, 2}), 1);
+  EXPECT_EQ(longest_causal_chain(world, {0, 2, 1}), 2);
+  // What a law brought about counts for the action behind the law.
+  world.mechanisms.push_back(
+      {.kind = MechanismKind::action, .pre = {{2, true}}, .eff = {{0, false}}});
+  EXPECT_EQ(longest_causal_chain(world, {0, 2, 1, 4}), 3);
+}
+
 TEST(OptimalActions, AreExactlyThoseThatBringTheGoalOneStepNearer) {
   for (std::uint64_t i = 0; i < 300; ++i) {
     const World world = generate_world(key_of(i), {});

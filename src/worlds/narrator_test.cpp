@@ -396,6 +396,25 @@ TEST(Narrator, KnowsWhatAnEventSays) {
   EXPECT_EQ(narrator.mechanism_of(-1), -1);
 }
 
+TEST(Narrator, CausesAreOfTheSameValueAndNamedOnce) {
+  World world = hand_made_world();
+  world.mechanisms[1].pre = {{0, true},
+                             {3, false}};  // both made by action 0; the fact says the opposite
+  Narrator narrator(world, {});
+  Simulator simulator(world);
+  const auto events = read_events(text_of(narrator.prompt()));
+  const auto heat = std::find_if(events.begin(), events.end(), [&](const ReadEvent& e) {
+    return narrator.mechanism_of(e.id) == 1;
+  });
+  ASSERT_EQ(heat->causes.size(), 1u);
+  EXPECT_EQ(narrator.mechanism_of(heat->causes[0]), 0);
+  EXPECT_EQ(narrator.act_causes(1), std::vector<int>{heat->id})
+      << "nothing it needs was made true yet";
+  narrator.act_prefix();
+  const auto observation = read_events(text_of(narrator.observation(simulator.apply(0))));
+  EXPECT_EQ(narrator.act_causes(1), (std::vector<int>{heat->id, observation[0].id}));
+}
+
 TEST(Narrator, ReusesTheOldestIdsInALongConversation) {
   const World world = hand_made_world();
   Narrator narrator(world, {});

@@ -87,6 +87,8 @@ TEST(RandomPolicy, IsDeterministicAndFarFromPerfectAtDepthThree) {
 
 TEST(StepBudget, IsTheOptimumPlusHalfAndAtLeastTwo) {
   EXPECT_EQ(step_budget(1), 3);
+  EXPECT_EQ(step_budget(2), 4);
+  EXPECT_EQ(step_budget(3), 5);
   EXPECT_EQ(step_budget(4), 6);
   EXPECT_EQ(step_budget(5), 7);
   EXPECT_EQ(step_budget(6), 9);
