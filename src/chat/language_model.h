@@ -19,10 +19,13 @@ namespace hadal {
 
 /// How tokens are chosen and when to stop. The defaults are the model card's (deepseek-v4.md 11.7).
 struct CompletionOptions {
-  float temperature = 1.0f;  ///< 0: greedy
-  std::int32_t top_k = 0;    ///< 0: off
-  float top_p = 1.0f;        ///< 1: off
-  float min_p = 0.0f;        ///< 0: off
+  float temperature = 1.0f;         ///< 0: greedy
+  std::int32_t top_k = 0;           ///< 0: off
+  float top_p = 1.0f;               ///< 1: off
+  float min_p = 0.0f;               ///< 0: off
+  float repetition_penalty = 1.0f;  ///< 1: off; over prompt and answer
+  float presence_penalty = 0.0f;    ///< 0: off; over the answer
+  float frequency_penalty = 0.0f;   ///< 0: off; over the answer
   std::uint64_t seed = 0;
   std::size_t max_tokens = 0;       ///< 0: up to the context's end
   std::vector<std::string> stop{};  ///< generation ends before any of these; not part of the text

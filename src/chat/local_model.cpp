@@ -1,0 +1,178 @@
+#include "chat/local_model.h"
+
+#include "chat/stop_filter.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace hadal {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point a, Clock::time_point b) {
+  return std::chrono::duration<double>(b - a).count();
+}
+
+SamplingOptions sampling_of(const CompletionOptions& options) {
+  return {.temperature = options.temperature,
+          .top_k = static_cast<std::size_t>(std::max(options.top_k, 0)),
+          .top_p = options.top_p,
+          .min_p = options.min_p,
+          .repetition_penalty = options.repetition_penalty,
+          .presence_penalty = options.presence_penalty,
+          .frequency_penalty = options.frequency_penalty,
+          .seed = options.seed,
+          .n_logprobs = 0};
+}
+
+/// Turns chosen tokens into events: bytes, stop strings, reasoning, content and calls.
+class Answer {
+ public:
+  Answer(const CompletionRequest& request, const Tokenizer& tokenizer, const OnChatEvent& on_event)
+      : tokenizer_(tokenizer),
+        on_event_(on_event),
+        is_raw_(!std::holds_alternative<Conversation>(request.prompt)),
+        filter_(request.options.stop),
+        parser_({.start = request.prompt_options.think == ThinkMode::off ? AnswerStart::content
+                                                                         : AnswerStart::reasoning,
+                 .control = ControlText::special_tokens}) {}
+
+  /// False: stop here.
+  bool take(std::int32_t token) {
+    const std::string_view bytes = tokenizer_.token_bytes(token);
+    if (tokenizer_.is_special(token) && !is_raw_) {
+      return show(filter_.finish()) && show_special(bytes);
+    }
+    return show(filter_.feed(bytes)) && !filter_.stopped();
+  }
+
+  ParsedCompletion finish(GenerationEnd end) {
+    show(filter_.finish());
+    ParsedCompletion parsed = parser_.finish(end);
+    emit(parsed.last_events);
+    if (is_raw_) parsed.message = {.role = Role::assistant, .content = text_};
+    return parsed;
+  }
+
+  std::string take_text() { return std::move(text_); }
+
+ private:
+  bool show(const std::string& text) {
+    if (text.empty()) return true;
+    text_ += text;
+    if (is_raw_) return !on_event_ || on_event_(ContentDelta{text});
+    return emit(parser_.feed(text));
+  }
+
+  bool show_special(std::string_view token) {
+    text_ += token;
+    return emit(parser_.feed_special(token)) && !parser_.done();
+  }
+
+  bool emit(const std::vector<ChatEvent>& events) {
+    bool go_on = true;
+    for (const ChatEvent& event : events) go_on = (!on_event_ || on_event_(event)) && go_on;
+    return go_on;
+  }
+
+  const Tokenizer& tokenizer_;
+  const OnChatEvent& on_event_;
+  bool is_raw_;  ///< token ids in, text out: nothing is parsed
+  StopFilter filter_;
+  StreamParser parser_;
+  std::string text_;
+};
+
+}  // namespace
+
+Result<Tokenizer> open_tokenizer(const Checkpoint& checkpoint) {
+  if (checkpoint.tokenizer_json())
+    return Tokenizer::from_json(*checkpoint.tokenizer_json(),
+                                checkpoint.name() + ": tokenizer.json");
+  if (checkpoint.gguf() != nullptr) return Tokenizer::from_gguf(*checkpoint.gguf());
+  return error(ErrorCode::not_found,
+               "{}: no tokenizer.json beside the weights; copy the one of the original model there",
+               checkpoint.name());
+}
+
+LocalModel::LocalModel(Engine& engine, const Tokenizer& tokenizer, LocalModelOptions options)
+    : engine_(engine), tokenizer_(tokenizer), options_(std::move(options)) {}
+
+Result<std::vector<std::int32_t>> LocalModel::prompt_tokens(
+    const CompletionRequest& request) const {
+  if (const auto* ids = std::get_if<std::vector<std::int32_t>>(&request.prompt)) return *ids;
+  if (!tokenizer_.can_encode()) {
+    return error(ErrorCode::unsupported,
+                 "the vocabulary of {} lacks byte tokens: text cannot be encoded",
+                 engine_.checkpoint().name());
+  }
+  HADAL_ASSIGN(const Prompt prompt,
+               encode_prompt(std::get<Conversation>(request.prompt), request.prompt_options));
+  return prompt.encode(tokenizer_);
+}
+
+std::size_t LocalModel::reuse_prefix(std::span<const std::int32_t> prompt) {
+  const auto differs =
+      std::mismatch(prompt.begin(), prompt.end(), state_tokens_.begin(), state_tokens_.end()).first;
+  const std::size_t common =
+      std::min(static_cast<std::size_t>(differs - prompt.begin()), prompt.size() - 1);
+  if (!state_ || (common < state_->n_tokens() && !state_->roll_back(common))) {
+    state_.emplace(engine_.model().new_sequence());
+    state_tokens_.clear();
+    return 0;
+  }
+  state_tokens_.resize(common);
+  return common;
+}
+
+Result<Completion> LocalModel::complete(const CompletionRequest& request,
+                                        const OnChatEvent& on_event) {
+  HADAL_ASSIGN(const auto prompt, prompt_tokens(request));
+  const ModelConfig& config = engine_.config();
+  const std::size_t context = options_.context > 0
+                                  ? std::min(options_.context, config.max_position_embeddings)
+                                  : config.max_position_embeddings;
+  if (prompt.empty()) return error(ErrorCode::invalid_argument, "the prompt has no tokens");
+  if (prompt.size() >= context) {
+    return error(ErrorCode::invalid_argument,
+                 "the prompt has {} tokens, but the context holds {}; shorten it or raise -c",
+                 prompt.size(), context);
+  }
+  const std::size_t room = context - prompt.size();
+  Answer answer(request, tokenizer_, on_event);
+  const std::size_t n_reused = reuse_prefix(prompt);
+  const auto start = Clock::now();
+  auto first_token = start;
+
+  GenerationRequest generation{
+      .state = &*state_,
+      .prompt = {prompt.begin() + static_cast<std::ptrdiff_t>(n_reused), prompt.end()},
+      .history = {prompt.begin(), prompt.begin() + static_cast<std::ptrdiff_t>(n_reused)},
+      .sampling = sampling_of(request.options),
+      .max_tokens =
+          request.options.max_tokens > 0 ? std::min(request.options.max_tokens, room) : room,
+      .stop_tokens = {config.eos_token_id},
+      .n_drafts = engine_.model().has_mtp() ? options_.n_drafts : 0,
+      .on_token = [&](const TokenChoice& choice) {
+        if (first_token == start) first_token = Clock::now();
+        return choice.token == config.eos_token_id || answer.take(choice.token);
+      }};
+  HADAL_ASSIGN(auto results,
+               generate(engine_.model(), {&generation, 1}, {.on_prefill = options_.on_prefill}));
+  const Generation& result = results.front();
+  state_tokens_ = prompt;
+  state_tokens_.insert(state_tokens_.end(), result.tokens.begin(), result.tokens.end() - 1);
+
+  ParsedCompletion parsed = answer.finish(
+      result.stop_reason == StopReason::length ? GenerationEnd::limit : GenerationEnd::stop);
+  return Completion{.text = answer.take_text(),
+                    .message = std::move(parsed.message),
+                    .finish_reason = parsed.finish_reason,
+                    .n_prompt_tokens = prompt.size(),
+                    .n_completion_tokens = result.tokens.size(),
+                    .prefill_seconds = seconds_between(start, first_token),
+                    .decode_seconds = seconds_between(first_token, Clock::now())};
+}
+
+}  // namespace hadal

@@ -1,0 +1,27 @@
+// Stop strings in a stream of text: holds back what may still become one.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hadal {
+
+/// Feed text in any pieces; what comes back is safe to show. Once a stop string is complete,
+/// everything from its beginning on is dropped. One thread.
+class StopFilter {
+ public:
+  explicit StopFilter(std::vector<std::string> stops) : stops_(std::move(stops)) {}
+
+  std::string feed(std::string_view text);
+  /// The rest that was held back; call when the text ends.
+  std::string finish();
+  bool stopped() const { return stopped_; }
+
+ private:
+  std::vector<std::string> stops_;
+  std::string held_;
+  bool stopped_ = false;
+};
+
+}  // namespace hadal
