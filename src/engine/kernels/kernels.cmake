@@ -24,6 +24,21 @@ set(HADAL_KERNEL_SOURCES
 set(HADAL_AVX2_FLAGS -O2 -mavx2 -mfma -mf16c)
 set(HADAL_AVX512_FLAGS ${HADAL_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl
   -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+set(HADAL_KERNEL_TESTS
+  kernels/matrix_view_test.cpp
+  kernels/testing/kernel_testing.cpp
+  kernels/attention/attention_test.cpp
+  kernels/compressor/compressor_test.cpp
+  kernels/embedding/embedding_test.cpp
+  kernels/fake_quant/fake_quant_test.cpp
+  kernels/hyper_connection/hyper_connection_test.cpp
+  kernels/indexer/indexer_test.cpp
+  kernels/linear/linear_test.cpp
+  kernels/moe/moe_test.cpp
+  kernels/rms_norm/rms_norm_test.cpp
+  kernels/rope/rope_test.cpp
+  kernels/router/router_test.cpp
+  kernels/swiglu/swiglu_test.cpp)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   foreach(op attention compressor hyper_connection indexer linear moe rms_norm rope swiglu)
     set_source_files_properties(kernels/${op}/${op}_avx2.cpp
@@ -32,6 +47,13 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       PROPERTIES COMPILE_OPTIONS "${HADAL_AVX512_FLAGS}")
     list(APPEND HADAL_KERNEL_SOURCES kernels/${op}/${op}_avx2.cpp kernels/${op}/${op}_avx512.cpp)
   endforeach()
+  set_source_files_properties(kernels/simd/exp_test_avx2.cpp
+    PROPERTIES COMPILE_OPTIONS "${HADAL_AVX2_FLAGS}")
+  set_source_files_properties(kernels/simd/exp_test_avx512.cpp
+    PROPERTIES COMPILE_OPTIONS "${HADAL_AVX512_FLAGS}")
+  list(APPEND HADAL_KERNEL_TESTS kernels/simd/exp_test.cpp kernels/simd/exp_test_avx2.cpp
+    kernels/simd/exp_test_avx512.cpp)
 endif()
 
 hadal_library(kernels SOURCES ${HADAL_KERNEL_SOURCES} LINK hadal_base)
+hadal_test(kernels_test LABEL unit SOURCES ${HADAL_KERNEL_TESTS} LINK hadal_kernels)

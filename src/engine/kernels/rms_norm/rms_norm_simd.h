@@ -11,7 +11,7 @@ namespace {
 
 inline void rms_norm_simd(const RmsNormArgs& args) {
   const std::size_t width = args.x.width;
-  const float* weight = args.weight.data();
+  const float* weight = args.weight.empty() ? nullptr : args.weight.data();
   for (std::size_t t = 0; t < args.x.n; ++t) {
     const float* x = args.x[t];
     float* out = args.out[t];
