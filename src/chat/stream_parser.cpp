@@ -33,6 +33,12 @@ std::size_t trailing_newlines(std::string_view text, std::size_t limit) {
   return n;
 }
 
+/// Removes the beginning of a tag that was cut behind its first characters.
+void remove_torn_bracket(std::string& text) {
+  for (const std::string_view torn : {"</", "<"})
+    if (text.ends_with(torn)) return text.resize(text.size() - torn.size());
+}
+
 /// Appends a delta, joined with the one before if that is of the same kind (and so of the same
 /// call).
 template <typename Delta>
@@ -331,13 +337,13 @@ void StreamParser::end_stream() {
 }
 
 ParsedCompletion StreamParser::finish(GenerationEnd end) {
-  append(utf8_.flush(), /*is_special=*/false);
-  run(/*at_end=*/true);
+  run(/*at_end=*/true);  // a character that was cut is not shown
   const bool cut = end == GenerationEnd::limit && !done();
   if (cut && (state_ == State::invoke || state_ == State::value)) {
     drop_call();
     state_ = State::block;
   }
+  if (cut && state_ == State::block) remove_torn_bracket(block_text_);
   end_stream();
   FinishReason reason = message_.tool_calls.empty() ? FinishReason::stop : FinishReason::tool_calls;
   if (cut) reason = FinishReason::length;
