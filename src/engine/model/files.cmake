@@ -29,4 +29,6 @@ hadal_test(model_files_test LABEL unit
   SOURCES
     model/config_test.cpp
     model/synthetic_weights_test.cpp
+    model/tensor_names_test.cpp
+    model/weight_encoding_test.cpp
   LINK hadal_model_files)
