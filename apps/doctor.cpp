@@ -1,0 +1,216 @@
+// hadal doctor: what this machine and this build have, and which models fit.
+
+#include "common.h"
+#include "formats/hub_cache.h"
+#include "known_models.h"
+#include "machine.h"
+#include "model_needs.h"
+#include "verbs.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hadal {
+namespace {
+
+#ifdef HADAL_WITH_TRAIN
+constexpr bool kHasTrainer = true;
+#else
+constexpr bool kHasTrainer = false;
+#endif
+
+struct ModelRow {
+  std::string name;
+  ModelNeeds needs;
+  bool fits_in_memory = false;
+  bool on_this_machine = false;  ///< built in or in the Hub cache; others would need the disk space
+};
+
+struct Diagnosis {
+  Machine machine;
+  std::string kernels;  ///< the cpu backend in words, or why there is none
+  bool kernels_ok = false;
+  double read_bytes_per_s = 0;
+  std::filesystem::path cache;
+  std::uint64_t cache_free_bytes = 0;
+  std::vector<std::string> cached_models;
+  std::vector<ModelRow> models;
+};
+
+/// Memory beside weights and state: the program, its scratch, the system.
+constexpr std::uint64_t kReserveBytes = 500'000'000;
+
+std::vector<std::string> models_in(const std::filesystem::path& cache) {
+  std::vector<std::string> ids;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(cache, failed)) {
+    std::string name = entry.path().filename().string();
+    if (name.rfind("models--", 0) != 0) continue;
+    name.erase(0, std::string_view("models--").size());
+    if (const std::size_t dashes = name.find("--"); dashes != std::string::npos)
+      name.replace(dashes, 2, "/");
+    ids.push_back(std::move(name));
+  }
+  return ids;
+}
+
+ModelRow make_row(std::string name, const ModelNeeds& needs, const Machine& machine, bool here) {
+  constexpr std::uint64_t kContext = 8;  // x 1024 tokens
+  const std::uint64_t wanted =
+      needs.weight_bytes + needs.state_bytes + kContext * needs.state_bytes_per_1k + kReserveBytes;
+  return {.name = std::move(name),
+          .needs = needs,
+          .fits_in_memory = wanted <= machine.available_bytes,
+          .on_this_machine = here};
+}
+
+Result<std::vector<ModelRow>> model_rows(const Diagnosis& d) {
+  std::vector<ModelRow> rows;
+  if (const auto builtin = open_builtin_checkpoint())
+    rows.push_back(make_row("builtin", needs_of(*builtin), d.machine, true));
+  for (const std::string& id : d.cached_models) {
+    if (const auto cached = Checkpoint::open(id))
+      rows.push_back(make_row(id, needs_of(*cached), d.machine, true));
+  }
+  for (const KnownModel& model : kKnownModels) {
+    HADAL_ASSIGN(const ModelConfig config, parse_config(model.config_json, model.name));
+    rows.push_back(make_row(std::string(model.name), needs_of_published(config), d.machine, false));
+  }
+  return rows;
+}
+
+Result<Diagnosis> diagnose() {
+  Diagnosis d;
+  d.machine = look_at_machine();
+  const auto backend = make_backend({.kind = BackendKind::cpu, .n_threads = 0});
+  d.kernels_ok = backend.has_value();
+  d.kernels = backend ? (*backend)->description() : backend.error().message;
+  d.read_bytes_per_s = measure_read_bandwidth(d.machine.n_cpus, d.machine.available_bytes);
+  d.cache = hub_cache_root();
+  d.cache_free_bytes = free_disk_bytes(d.cache);
+  d.cached_models = models_in(d.cache);
+  HADAL_ASSIGN(d.models, model_rows(d));
+  return d;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  const double n = static_cast<double>(bytes);
+  if (n >= 1e12) return fmt::format("{:.2f} TB", n / 1e12);
+  if (n >= 1e9) return fmt::format("{:.1f} GB", n / 1e9);
+  if (n >= 1e6) return fmt::format("{:.1f} MB", n / 1e6);
+  return fmt::format("{:.1f} KB", n / 1e3);
+}
+
+std::string count_text(std::uint64_t n) {
+  return n >= 1'000'000'000 ? fmt::format("{:.0f}B", static_cast<double>(n) / 1e9)
+                            : fmt::format("{:.1f}M", static_cast<double>(n) / 1e6);
+}
+
+/// Tokens per second that the memory allows when every weight a token needs is read once.
+double decode_ceiling(const ModelRow& row, const Diagnosis& d) {
+  return d.read_bytes_per_s / static_cast<double>(row.needs.bytes_per_token);
+}
+
+std::string verdict(const ModelRow& row, const Diagnosis& d) {
+  if (row.fits_in_memory)
+    return fmt::format("fits; memory allows up to {:.0f} tokens/s", decode_ceiling(row, d));
+  if (!row.on_this_machine && row.needs.weight_bytes > d.cache_free_bytes) {
+    return fmt::format("no: needs {} of disk, {} are free", bytes_text(row.needs.weight_bytes),
+                       bytes_text(d.cache_free_bytes));
+  }
+  return fmt::format(
+      "{} more than memory: weights would be read from disk again and again",
+      bytes_text(row.needs.weight_bytes + kReserveBytes - d.machine.available_bytes));
+}
+
+void print_text(const Diagnosis& d) {
+  const Machine& m = d.machine;
+  fmt::print("This machine\n");
+  fmt::print("  cpu        {}, {} usable\n", m.cpu, m.n_cpus);
+  fmt::print("  features   {}\n", fmt::join(m.cpu_features, " "));
+  fmt::print("  kernels    {}\n", d.kernels);
+  fmt::print("  memory     {}, {} available{}\n", bytes_text(m.memory_bytes),
+             bytes_text(m.available_bytes),
+             m.memory_limit_bytes ? fmt::format(" (limit of this control group: {})",
+                                                bytes_text(*m.memory_limit_bytes))
+                                  : "");
+  fmt::print("  bandwidth  {:.1f} GB/s, measured: reading with {} threads\n",
+             d.read_bytes_per_s / 1e9, m.n_cpus);
+  fmt::print("  disk       {} free for models in {}\n", bytes_text(d.cache_free_bytes),
+             d.cache.string());
+  fmt::print("  cached     {}\n", d.cached_models.empty()
+                                      ? "no models in the Hugging Face cache"
+                                      : fmt::format("{}", fmt::join(d.cached_models, ", ")));
+  fmt::print("  trainer    {}\n",
+             kHasTrainer ? "built in" : "not built in (`make train` builds it with LibTorch)");
+  fmt::print("\nWhat fits      (state: of one sequence; per token: weights read to decode one)\n");
+  fmt::print("  {:<20} {:>7} {:>9} {:>9} {:>12} {:>10}\n", "model", "params", "weights",
+             "per token", "state per 1K", "");
+  for (const ModelRow& row : d.models) {
+    fmt::print("  {:<20} {:>7} {:>9} {:>9} {:>12}   {}\n", row.name,
+               count_text(row.needs.n_parameters), bytes_text(row.needs.weight_bytes),
+               bytes_text(row.needs.bytes_per_token), bytes_text(row.needs.state_bytes_per_1k),
+               verdict(row, d));
+  }
+  fmt::print("\nNext: hadal play\n");
+}
+
+void print_json(const Diagnosis& d) {
+  using Json = nlohmann::ordered_json;
+  const Machine& m = d.machine;
+  Json models = Json::array();
+  for (const ModelRow& row : d.models) {
+    models.push_back({{"name", row.name},
+                      {"parameters", row.needs.n_parameters},
+                      {"active_parameters", row.needs.n_active_parameters},
+                      {"weight_bytes", row.needs.weight_bytes},
+                      {"bytes_per_token", row.needs.bytes_per_token},
+                      {"state_bytes", row.needs.state_bytes},
+                      {"state_bytes_per_1k", row.needs.state_bytes_per_1k},
+                      {"fits_in_memory", row.fits_in_memory},
+                      {"decode_ceiling_tok_s", decode_ceiling(row, d)}});
+  }
+  const Json json = {
+      {"cpu", m.cpu},
+      {"cpu_features", m.cpu_features},
+      {"n_cpus", m.n_cpus},
+      {"kernels", d.kernels},
+      {"memory_bytes", m.memory_bytes},
+      {"available_bytes", m.available_bytes},
+      {"memory_limit_bytes", m.memory_limit_bytes ? Json(*m.memory_limit_bytes) : Json()},
+      {"read_gb_s", d.read_bytes_per_s / 1e9},
+      {"cache", d.cache.string()},
+      {"cache_free_bytes", d.cache_free_bytes},
+      {"cached_models", d.cached_models},
+      {"has_trainer", kHasTrainer},
+      {"models", models}};
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, int& exit_code) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* verb =
+      app.add_subcommand("doctor", "What this machine has, and which models fit; takes a second");
+  verb->add_flag("--json", *json, "the same for programs; sizes in bytes");
+  verb->callback([json, &exit_code] {
+    const auto diagnosis = diagnose();
+    if (!diagnosis) {
+      exit_code = report("doctor", diagnosis.error());
+      return;
+    }
+    *json ? print_json(*diagnosis) : print_text(*diagnosis);
+    // A machine whose kernels cannot start (HADAL_CPU_ISA) is a finding that scripts want to see.
+    if (!diagnosis->kernels_ok) exit_code = kExitFailed;
+  });
+}
+
+}  // namespace hadal

@@ -1,0 +1,155 @@
+#include "machine.h"
+
+#include "base/thread_pool.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string_view>
+
+namespace hadal {
+namespace {
+
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kMiB = 1024 * kKiB;
+
+/// Value of the first line "key ... : value" (or "key: value") of a /proc file; empty when absent.
+std::string value_of(const std::filesystem::path& file, std::string_view key) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind(key, 0) != 0) continue;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin);
+  }
+  return "";
+}
+
+std::uint64_t meminfo_bytes(std::string_view key) {
+  std::uint64_t kib = 0;
+  std::istringstream(value_of("/proc/meminfo", key)) >> kib;
+  return kib * kKiB;
+}
+
+std::vector<std::string> cpu_features() {
+  constexpr std::array<std::string_view, 15> kOfInterest = {
+      "avx2",     "fma",      "f16c",     "avx512f",     "avx512bw",
+      "avx512dq", "avx512vl", "avx_vnni", "avx512_vnni", "avx512_bf16",
+      "amx_tile", "amx_int8", "amx_bf16", "asimd",       "sve"};
+  std::string flags = value_of("/proc/cpuinfo", "flags");
+  if (flags.empty()) flags = value_of("/proc/cpuinfo", "Features");
+  std::vector<std::string> found;
+  std::istringstream words(flags);
+  for (std::string word; words >> word;) {
+    if (std::find(kOfInterest.begin(), kOfInterest.end(), word) != kOfInterest.end())
+      found.push_back(word);
+  }
+  return found;
+}
+
+/// This process's path in the control group hierarchy of `controller` (empty: the unified one,
+/// version 2).
+std::string control_group(std::string_view controller) {
+  std::ifstream in("/proc/self/cgroup");
+  for (std::string line; std::getline(in, line);) {  // number:controllers:path
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    if (std::string_view(line).substr(first + 1, second - first - 1) == controller)
+      return line.substr(second + 1);
+  }
+  return "/";
+}
+
+/// The smallest limit on the way from the group `path` to the root; nothing when there is none.
+std::optional<std::uint64_t> smallest_limit(const std::string& root, const std::string& path,
+                                            const char* file) {
+  constexpr std::uint64_t kNoLimit = 1ull << 60;  // version 1 says "no limit" by a huge number
+  std::optional<std::uint64_t> smallest;
+  for (std::filesystem::path group = root + path; group.string().size() >= root.size();
+       group = group.parent_path()) {
+    std::ifstream in(group / file);
+    std::uint64_t limit = 0;
+    if (in >> limit && limit < kNoLimit) smallest = std::min(limit, smallest.value_or(limit));
+  }
+  return smallest;
+}
+
+std::optional<std::uint64_t> memory_limit() {
+  const auto version2 = smallest_limit("/sys/fs/cgroup", control_group(""), "memory.max");
+  const auto version1 =
+      smallest_limit("/sys/fs/cgroup/memory", control_group("memory"), "memory.limit_in_bytes");
+  if (version1 && version2) return std::min(*version1, *version2);
+  return version1 ? version1 : version2;
+}
+
+/// The sum of all words, so that the reads cannot be left out. Eight chains hide the latency of the
+/// additions.
+std::uint64_t sum_words(const std::uint64_t* words, std::size_t n) {
+  std::array<std::uint64_t, 8> sums{};
+  for (std::size_t i = 0; i + sums.size() <= n; i += sums.size()) {
+    for (std::size_t lane = 0; lane < sums.size(); ++lane) sums[lane] += words[i + lane];
+  }
+  std::uint64_t sum = 0;
+  for (std::uint64_t s : sums) sum += s;
+  return sum;
+}
+
+}  // namespace
+
+Machine look_at_machine() {
+  Machine machine;
+  machine.cpu = value_of("/proc/cpuinfo", "model name");
+  if (machine.cpu.empty()) machine.cpu = "unknown";
+  machine.cpu_features = cpu_features();
+  machine.n_cpus = n_available_cpus();
+  machine.memory_bytes = meminfo_bytes("MemTotal");
+  machine.available_bytes = meminfo_bytes("MemAvailable");
+  machine.memory_limit_bytes = memory_limit();
+  if (machine.memory_limit_bytes)
+    machine.available_bytes = std::min(machine.available_bytes, *machine.memory_limit_bytes);
+  return machine;
+}
+
+std::uint64_t free_disk_bytes(std::filesystem::path path) {
+  std::error_code failed;
+  while (!std::filesystem::exists(path, failed) && path.has_relative_path())
+    path = path.parent_path();
+  const auto space = std::filesystem::space(path.empty() ? "." : path, failed);
+  return failed ? 0 : space.available;
+}
+
+double measure_read_bandwidth(std::size_t n_threads, std::uint64_t available_bytes) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::uint64_t kWanted = 256 * kMiB;
+  constexpr std::uint64_t kLeast = 8 * kMiB;
+  constexpr auto kDuration = std::chrono::milliseconds(300);
+  const std::uint64_t n_bytes = std::max(kLeast, std::min(kWanted, available_bytes / 8));
+  const std::size_t n_words = n_bytes / sizeof(std::uint64_t) / n_threads;
+
+  ThreadPool pool(n_threads);
+  std::vector<std::unique_ptr<std::uint64_t[]>> parts(n_threads);
+  std::vector<std::uint64_t> sums(n_threads);
+  pool.run(n_threads, [&](std::size_t i) {
+    parts[i] = std::make_unique_for_overwrite<std::uint64_t[]>(n_words);
+    std::memset(parts[i].get(), 1,
+                n_words * sizeof(std::uint64_t));  // pages exist before the clock runs
+  });
+  const Clock::time_point begin = Clock::now();
+  std::uint64_t n_rounds = 0;
+  Clock::duration elapsed{};
+  do {
+    pool.run(n_threads, [&](std::size_t i) { sums[i] += sum_words(parts[i].get(), n_words); });
+    ++n_rounds;
+    elapsed = Clock::now() - begin;
+  } while (elapsed < kDuration);
+  const double n_read = static_cast<double>(n_rounds * n_words * sizeof(std::uint64_t) * n_threads);
+  return n_read / std::chrono::duration<double>(elapsed).count();
+}
+
+}  // namespace hadal

@@ -1,0 +1,34 @@
+// What this machine has, as far as it matters for running models.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hadal {
+
+struct Machine {
+  std::string cpu;  ///< "AMD EPYC"; "unknown" when the system does not say
+  std::vector<std::string>
+      cpu_features;                   ///< those that kernels use or will use, as Linux names them
+  std::size_t n_cpus = 1;             ///< CPUs this process may run on
+  std::uint64_t memory_bytes = 0;     ///< installed
+  std::uint64_t available_bytes = 0;  ///< without swapping, the container's limit respected
+  std::optional<std::uint64_t> memory_limit_bytes;  ///< of the control group, when it has one
+};
+
+/// Reads /proc and /sys. What cannot be read stays at its default.
+Machine look_at_machine();
+
+/// Free bytes for this user on the disk that holds `path` or its nearest existing parent; 0 when
+/// unknown.
+std::uint64_t free_disk_bytes(std::filesystem::path path);
+
+/// Bytes per second that `n_threads` threads read together from a buffer larger than caches (at
+/// most an eighth of `available_bytes`). Takes about half a second.
+double measure_read_bandwidth(std::size_t n_threads, std::uint64_t available_bytes);
+
+}  // namespace hadal
