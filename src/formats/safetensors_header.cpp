@@ -11,6 +11,7 @@ namespace hadal {
 namespace {
 
 constexpr std::string_view kMetadataKey = "__metadata__";
+constexpr std::size_t kMaxDims = 16;  // keeps shapes printable
 
 // {"__metadata__": {key: string}, NAME: {"dtype": string, "shape": [n...], "data_offsets": [begin,
 // end]}}
@@ -56,7 +57,10 @@ class HeaderReader {
 
   bool number_unsigned(std::uint64_t value) {
     if (state_ == State::shape) {
-      header_.entries.back().shape.push_back(value);
+      auto& shape = header_.entries.back().shape;
+      if (shape.size() == kMaxDims)
+        return fail(fmt::format("expected at most {} dimensions, found more", kMaxDims));
+      shape.push_back(value);
       return true;
     }
     if (state_ != State::offsets) return fail("unexpected number");

@@ -132,6 +132,8 @@ TEST(Safetensors, hostile_headers_are_refused_by_name) {
       {"{\"\xff\":{}}", 0, "not valid JSON"},
       {"{} x", 0, "not valid JSON"},
       {"{\"a\":" + std::string(1'000'000, '['), 0, "unexpected '['"},
+      {R"({"a":{"dtype":"I8","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]}})",
+       1, "at most 16 dimensions"},
   };
   for (const auto& [header, n_data, expected] : cases) {
     const std::string message = message_of(image_of(header, n_data));
