@@ -8,3 +8,9 @@ hadal_library(backends
     backends/cpu/cpu_linear.cpp
     backends/cpu/cpu_moe.cpp
   LINK hadal_kernels)
+
+hadal_test(backends_test LABEL unit
+  SOURCES
+    backends/backend_test.cpp
+    kernels/testing/kernel_testing.cpp
+  LINK hadal_backends)
