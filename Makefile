@@ -39,7 +39,7 @@ fuzz:  ## fuzz the parsers: make fuzz T=gguf SECS=60; without T each of them
 
 train:  ## train the built-in model (optional LibTorch component; resumes by itself)
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
-	build-train/hadal train --config models/builtin.train.json
+	build-train/hadal train --config models/builtin/train.json --out train-out
 
 test-train:  ## tests of the trainer and of the engine against it
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train && tools/run_tests.sh build-train/src/train
