@@ -339,7 +339,7 @@ Operator moe(const Storage& routed, const Storage& shared, bool fake_quant) {
           fake_quant ? 1e-4 : 1e-11};
 }
 
-std::vector<Operator> operators() {
+std::vector<Operator> make_operators() {
   std::vector<Operator> all = {embedding(),
                                rms_norm(),
                                rope(),
@@ -361,6 +361,11 @@ std::vector<Operator> operators() {
   all.push_back(moe(s[6], s[3], true));
   all.push_back(moe(s[6], s[2], true));  // only the routed experts see quantised inputs
   all.push_back(moe(s[8], s[7], false));
+  return all;
+}
+
+const std::vector<Operator>& operators() {
+  static const std::vector<Operator> all = make_operators();
   return all;
 }
 
