@@ -78,7 +78,8 @@ class GgufFile {
   /// unsupported (version, big-endian).
   static Result<GgufFile> open(const std::filesystem::path& path);
 
-  /// A whole unsplit image; it must outlive the result. `source` names it in messages.
+  /// A whole unsplit image, which must outlive the result and begin at a multiple of 8 bytes if
+  /// tensors are to be read as typed memory. `source` names it in messages.
   static Result<GgufFile> parse(std::span<const std::byte> image, std::string source);
 
   GgufFile(GgufFile&&) noexcept = default;

@@ -251,8 +251,12 @@ TEST(Gguf, alignment_follows_its_key) {
         .tensor("t", {1}, 0, 0)
         .pad(4, alignment == 0 ? 32 : alignment);
   };
-  EXPECT_TRUE(GgufFile::parse(image(8).bytes(), "x.gguf"));
-  EXPECT_TRUE(GgufFile::parse(image(4096).bytes(), "x.gguf"));
+  for (const std::uint32_t alignment : {8U, 32U, 4096U}) {
+    const auto bytes = image(alignment).bytes();
+    const auto file = GgufFile::parse(bytes, "x.gguf");
+    ASSERT_TRUE(file) << file.error().message;
+    EXPECT_EQ(file->find_tensor("t")->data.data() + 4, bytes.data() + bytes.size()) << alignment;
+  }
   expect_message(image(0), "general.alignment");
   expect_message(image(4), "general.alignment");
   expect_message(image(24), "general.alignment");

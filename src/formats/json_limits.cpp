@@ -83,7 +83,8 @@ class TreeBuilder {
     if (bracket != std::string_view::npos) reason.remove_prefix(bracket + 2);
     if (reason.starts_with("parse error at line"))
       reason.remove_prefix(std::min(reason.find(": ") + 2, reason.size()));
-    problem_ = fit(reason);
+    constexpr std::size_t kMaxBytes = 200;
+    problem_ = printable(reason, kMaxBytes);
     position_ = position;
     return false;
   }
@@ -93,14 +94,6 @@ class TreeBuilder {
   const std::optional<std::size_t>& position() const { return position_; }
 
  private:
-  static std::string fit(std::string_view reason) {
-    constexpr std::size_t kMaxBytes = 200;
-    if (reason.size() <= kMaxBytes) return std::string(reason);
-    std::size_t end = kMaxBytes;
-    while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xC0U) == 0x80U) --end;
-    return std::string(reason.substr(0, end)) + "...";
-  }
-
   bool open(typename Json::value_t kind) {
     if (open_.size() >= limits_.max_depth) {
       problem_ = fmt::format("more than {} nested objects and arrays", limits_.max_depth);
