@@ -82,8 +82,9 @@ class GgufStore final : public TensorStore {
       HADAL_ASSIGN(auto tensor, load_at(spec, *mtp_file_, separate));
       if (tensor) return tensor;
     }
-    const auto place = gguf_place(spec.name, mtp_block_);
-    if (place) {
+    // In the main file output_hc_* are those of the main model.
+    const bool is_main_head = mtp_file_ == &file_ && leaf.starts_with("hc_head_");
+    if (const auto place = gguf_place(spec.name, mtp_block_); place && !is_main_head) {
       HADAL_ASSIGN(auto tensor, load_at(spec, *mtp_file_, *place));
       if (tensor) return tensor;
     }

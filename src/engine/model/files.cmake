@@ -27,6 +27,9 @@ endif()
 
 hadal_test(model_files_test LABEL unit
   SOURCES
+    model/checkpoint_test.cpp
+    model/checkpoint_test_util.cpp
+    model/checkpoint_writer_test.cpp
     model/config_test.cpp
     model/synthetic_weights_test.cpp
     model/tensor_names_test.cpp

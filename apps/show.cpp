@@ -1,0 +1,240 @@
+// hadal show: what a checkpoint holds and what it will need, before it is loaded.
+
+#include "common.h"
+#include "engine/model/checkpoint.h"
+#include "model_needs.h"
+#include "verbs.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace hadal {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct ShowFlags {
+  std::string model;
+  bool json = false;
+  bool tensors = false;
+};
+
+/// The part of the model that a tensor belongs to.
+std::string_view kind_of(std::string_view name) {
+  constexpr std::pair<std::string_view, std::string_view> kParts[] = {
+      // the first match counts
+      {"mtp.", "MTP block"},
+      {".experts.", "routed experts"},
+      {".shared_experts.", "shared experts"},
+      {".ffn.gate.", "routers"},
+      {".indexer.", "indexers"},
+      {".compressor.", "compressors"},
+      {"hc_", "hyper-connections"},
+      {".attn.", "attention"},
+      {"embed.", "embedding"},
+      {"head.", "head"},
+  };
+  for (const auto& [part, kind] : kParts)
+    if (name.find(part) != std::string_view::npos) return kind;
+  return "norms";
+}
+
+std::string type_name(const MatrixView& view) {
+  std::string name(info(view.dtype).name);
+  if (view.scale_layout != ScaleLayout::none)
+    name += fmt::format(" + {} scales", info(view.scale_dtype).name);
+  return name;
+}
+
+struct Totals {
+  std::map<std::string, std::uint64_t> by_kind;
+  std::map<std::string, std::uint64_t> by_dtype;
+  std::uint64_t mtp_parameters = 0;
+};
+
+Totals totals_of(const Checkpoint& checkpoint) {
+  Totals totals;
+  for (const CheckpointTensor& tensor : checkpoint.tensors()) {
+    totals.by_kind[std::string(kind_of(tensor.name))] += bytes_of(tensor.view);
+    totals.by_dtype[type_name(tensor.view)] += bytes_of(tensor.view);
+    if (tensor.name.starts_with("mtp."))
+      totals.mtp_parameters += tensor.view.rows * tensor.view.cols;
+  }
+  return totals;
+}
+
+// ------------------------------------------------------------------------------------------------------------
+// JSON
+
+void print_json(const Checkpoint& checkpoint) {
+  const ModelNeeds needs = needs_of(checkpoint);
+  const Totals totals = totals_of(checkpoint);
+  ordered_json out;
+  out["model"] = checkpoint.name();
+  out["config"] = ordered_json::parse(to_config_json(checkpoint.config()));
+  out["total_parameters"] = needs.n_parameters;
+  out["active_parameters"] = needs.n_active_parameters;
+  out["mtp_parameters"] = totals.mtp_parameters;
+  out["bytes"] = needs.weight_bytes;
+  out["bytes_by_kind"] = totals.by_kind;
+  out["bytes_by_dtype"] = totals.by_dtype;
+  out["memory"] = {{"weights_mapped", needs.weight_bytes},
+                   {"read_per_token", needs.bytes_per_token},
+                   {"state_fixed", needs.state_bytes},
+                   {"state_per_1k_tokens", needs.state_bytes_per_1k}};
+  ordered_json& tensors = out["tensors"] = ordered_json::array();
+  for (const CheckpointTensor& tensor : checkpoint.tensors())
+    tensors.push_back({{"name", tensor.name},
+                       {"dtype", info(tensor.view.dtype).name},
+                       {"shape", tensor.shape},
+                       {"bytes", bytes_of(tensor.view)}});
+  fmt::print("{}\n", out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+// ------------------------------------------------------------------------------------------------------------
+// text
+
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::pair<double, const char*> kUnits[] = {
+      {1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}};
+  for (const auto& [unit, name] : kUnits)
+    if (static_cast<double>(bytes) >= unit)
+      return fmt::format("{:.2f} {}", static_cast<double>(bytes) / unit, name);
+  return fmt::format("{} B", bytes);
+}
+
+std::string count_text(std::uint64_t n) {
+  constexpr std::pair<double, const char*> kUnits[] = {
+      {1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "K"}};
+  for (const auto& [unit, name] : kUnits)
+    if (static_cast<double>(n) >= unit)
+      return fmt::format("{:.3f}{}", static_cast<double>(n) / unit, name);
+  return fmt::format("{}", n);
+}
+
+std::size_t count(const ModelConfig& c, AttentionType type) {
+  return static_cast<std::size_t>(std::count(c.layer_types.begin(), c.layer_types.end(), type));
+}
+
+void print_shape(const ModelConfig& c) {
+  fmt::print("layers       {} ({} sliding, {} CSA, {} HCA; {} with hash routing)\n",
+             c.num_hidden_layers, count(c, AttentionType::sliding), count(c, AttentionType::csa),
+             count(c, AttentionType::hca),
+             std::count(c.mlp_layer_types.begin(), c.mlp_layer_types.end(), MlpType::hash));
+  fmt::print("width        hidden {}, {} streams, vocabulary {}\n", c.hidden_size, c.hc_mult,
+             c.vocab_size);
+  fmt::print(
+      "attention    {} heads of {} (rope {}), window {}, query rank {}, output {} groups of rank "
+      "{}\n",
+      c.num_attention_heads, c.head_dim, c.qk_rope_head_dim, c.sliding_window, c.q_lora_rank,
+      c.o_groups, c.o_lora_rank);
+  fmt::print("experts      {} of {} per token + {} shared, width {}\n", c.num_experts_per_tok,
+             c.n_routed_experts, c.n_shared_experts, c.moe_intermediate_size);
+  fmt::print("context      {} tokens{}\n", c.max_position_embeddings,
+             c.yarn ? fmt::format(" (YaRN {} x {})", c.yarn->factor,
+                                  c.yarn->original_max_position_embeddings)
+                    : "");
+  fmt::print("MTP blocks   {}\n", c.num_nextn_predict_layers);
+}
+
+void print_needs(const Checkpoint& checkpoint, const ModelNeeds& needs) {
+  const std::uint64_t at_limit =
+      needs.state_bytes +
+      needs.state_bytes_per_1k * (checkpoint.config().max_position_embeddings / 1024);
+  fmt::print("\nmemory       weights {} (mapped), of which a token reads {}\n",
+             size_text(needs.weight_bytes), size_text(needs.bytes_per_token));
+  fmt::print("             state of a sequence {} + {} per 1024 tokens; {} at the context limit\n",
+             size_text(needs.state_bytes), size_text(needs.state_bytes_per_1k),
+             size_text(at_limit));
+}
+
+void print_table(std::string_view title, const std::map<std::string, std::uint64_t>& bytes) {
+  std::vector<std::pair<std::uint64_t, std::string>> rows;
+  for (const auto& [name, n] : bytes) rows.emplace_back(n, name);
+  std::sort(rows.rbegin(), rows.rend());
+  fmt::print("\n{}\n", title);
+  for (const auto& [n, name] : rows) fmt::print("  {:>10}  {}\n", size_text(n), name);
+}
+
+/// "layers.3.ffn.experts.11.w1.weight" -> "layers.*.ffn.experts.*.w1.weight".
+std::string pattern_of(std::string_view name) {
+  std::string out;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const bool is_index = i > 0 && name[i - 1] == '.' && name[i] >= '0' && name[i] <= '9';
+    if (!is_index) {
+      out += name[i];
+      continue;
+    }
+    out += '*';
+    while (i + 1 < name.size() && name[i + 1] >= '0' && name[i + 1] <= '9') ++i;
+  }
+  return out;
+}
+
+/// One line per tensor, or per group of tensors that differ in their numbers only.
+void print_tensors(const Checkpoint& checkpoint, bool each) {
+  std::vector<std::pair<std::string, std::size_t>> lines;
+  std::map<std::string, std::size_t> line_of;
+  for (const CheckpointTensor& tensor : checkpoint.tensors()) {
+    const std::string line =
+        fmt::format("{:<50} {:<24} [{}]", each ? tensor.name : pattern_of(tensor.name),
+                    type_name(tensor.view), fmt::join(tensor.shape, ", "));
+    const auto [it, is_new] = line_of.emplace(line, lines.size());
+    if (is_new) lines.emplace_back(line, 0);
+    ++lines[it->second].second;
+  }
+  fmt::print("\ntensors\n");
+  for (const auto& [line, n] : lines) fmt::print("  {:>5}x {}\n", n, line);
+}
+
+void print_text(const Checkpoint& checkpoint, const ShowFlags& flags) {
+  const ModelNeeds needs = needs_of(checkpoint);
+  const Totals totals = totals_of(checkpoint);
+  fmt::print("model        {}\n", checkpoint.name());
+  fmt::print("parameters   {} total, {} active per token", count_text(needs.n_parameters),
+             count_text(needs.n_active_parameters));
+  if (totals.mtp_parameters > 0)
+    fmt::print(", {} in MTP blocks", count_text(totals.mtp_parameters));
+  fmt::print("\n");
+  print_shape(checkpoint.config());
+  print_needs(checkpoint, needs);
+  print_table("bytes by part", totals.by_kind);
+  print_table("bytes by type", totals.by_dtype);
+  print_tensors(checkpoint, flags.tensors);
+}
+
+Result<void> show(const ShowFlags& flags) {
+  HADAL_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(flags.model));
+  if (flags.json) {
+    print_json(checkpoint);
+  } else {
+    print_text(checkpoint, flags);
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_show(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<ShowFlags>();
+  CLI::App* verb = app.add_subcommand(
+      "show",
+      "What a checkpoint holds: shape, tensors, parameters, and the memory that it will need");
+  verb->add_option("model,-m,--model", flags->model,
+                   "directory with config.json, .gguf file, Hub id in the local cache, or builtin")
+      ->required();
+  verb->add_flag("--json", flags->json, "for programs: config, every tensor, parameters, bytes");
+  verb->add_flag("--tensors", flags->tensors, "list every tensor, not one line per kind");
+  verb->callback([flags, &exit_code] {
+    if (const auto done = show(*flags); !done) exit_code = report("show", done.error());
+  });
+}
+
+}  // namespace hadal
