@@ -45,14 +45,22 @@ std::optional<std::string> read_request() {
   fmt::print(stderr, "> ");
   std::string line;
   if (!std::getline(std::cin, line)) return std::nullopt;
-  if (line.starts_with("\"\"\"")) {
-    std::string text = line.substr(3);
-    while (std::getline(std::cin, line) && !line.ends_with("\"\"\"")) text += "\n" + line;
-    return text + (line.size() > 3 ? "\n" + line.substr(0, line.size() - 3) : "");
+  constexpr std::string_view kQuotes = "\"\"\"";
+  if (line.starts_with(kQuotes)) {
+    std::string text = line.substr(kQuotes.size());
+    while (std::getline(std::cin, line)) {
+      const bool ends = line.ends_with(kQuotes);
+      if (ends) line.resize(line.size() - kQuotes.size());
+      text.append(1, '\n').append(line);
+      if (ends) break;
+    }
+    return text;
   }
   std::string text = line;
-  while (text.ends_with('\\') && std::getline(std::cin, line))
-    text.replace(text.size() - 1, 1, "\n" + line);
+  while (text.ends_with('\\') && std::getline(std::cin, line)) {
+    text.back() = '\n';
+    text.append(line);
+  }
   return text;
 }
 
