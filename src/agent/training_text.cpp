@@ -6,6 +6,7 @@
 #include "chat/prompt_encoder.h"
 #include "worlds/small_talk.h"
 
+#include <algorithm>
 #include <string_view>
 
 namespace hadal {
@@ -15,23 +16,51 @@ using worlds::Piece;
 
 constexpr std::string_view kAssistantToken = "<｜Assistant｜>";
 
-/// Cuts `text` at its structure tokens. An event's own id is random and carries no loss.
-void add_events(std::vector<Piece>& pieces, std::string_view text, float weight) {
-  bool after_opener = false;
-  while (!text.empty()) {
-    const std::size_t begin = text.find("<|");
-    const std::size_t end = begin == std::string_view::npos ? begin : text.find("|>", begin);
-    if (end == std::string_view::npos) break;
-    if (begin > 0) pieces.push_back({std::string(text.substr(0, begin)), weight});
-    const std::string_view token = text.substr(begin, end + 2 - begin);
-    const bool is_id = token.size() > 4 && token[2] == 'e' && token[3] >= '0' && token[3] <= '9';
-    pieces.push_back({std::string(token), is_id && after_opener ? 0.0f : weight});
-    after_opener = token == "<|fact|>" || token == "<|mech|>" || token == "<|goal|>" ||
-                   token == "<|act|>" || token == "<|obs|>";
-    text.remove_prefix(end + 2);
+/// Cuts text at its structure tokens and weighs it. Headers are random (ids) or given (causes),
+/// except in the model's own acts.
+class EventWeigher {
+ public:
+  explicit EventWeigher(const worlds::LossWeights& weights) : weights_(weights) {}
+
+  /// @param answer_weight  of text that the model itself is to write; negative for everything else
+  void add(std::vector<Piece>& pieces, std::string_view text, float answer_weight) {
+    while (!text.empty()) {
+      const std::size_t begin = text.find("<|");
+      const std::size_t end = begin == std::string_view::npos ? begin : text.find("|>", begin);
+      const std::string_view plain =
+          text.substr(0, end == std::string_view::npos ? text.size() : begin);
+      if (!plain.empty()) pieces.push_back({std::string(plain), weight(answer_weight)});
+      if (end == std::string_view::npos) return;
+      add_token(pieces, text.substr(begin, end + 2 - begin), answer_weight);
+      text.remove_prefix(end + 2);
+    }
   }
-  if (!text.empty()) pieces.push_back({std::string(text), weight});
-}
+
+ private:
+  void add_token(std::vector<Piece>& pieces, std::string_view token, float answer_weight) {
+    const bool is_opener = token == "<|fact|>" || token == "<|mech|>" || token == "<|goal|>" ||
+                           token == "<|act|>" || token == "<|obs|>";
+    if (is_opener) {
+      in_header_ = true;
+      body_ = token == "<|goal|>" || token == "<|obs|>" ? weights_.observation : weights_.text;
+    }
+    const float own_id = answer_weight > 0.0f ? weights_.act_id : std::min(answer_weight, 0.0f);
+    pieces.push_back({std::string(token), weight(after_opener_ ? own_id : answer_weight)});
+    if (token == "<|:|>") in_header_ = false;
+    if (token == "<|/ev|>") body_ = weights_.text;
+    after_opener_ = is_opener;
+  }
+
+  float weight(float answer_weight) const {
+    if (answer_weight >= 0.0f) return answer_weight;
+    return in_header_ ? 0.0f : body_;
+  }
+
+  const worlds::LossWeights& weights_;
+  float body_ = weights_.text;
+  bool in_header_ = false;
+  bool after_opener_ = false;
+};
 
 /// Weights of a rendered conversation: `turn_weights[i]` for the i-th assistant turn (its end token
 /// included).
@@ -40,10 +69,11 @@ std::vector<Piece> weigh(const Prompt& prompt, const std::vector<float>& turn_we
   std::vector<Piece> pieces;
   std::size_t n_turns = 0;
   bool in_answer = false;
+  EventWeigher events(weights);
   for (const PromptSegment& segment : prompt.segments()) {
     const float weight = in_answer ? turn_weights[n_turns - 1] : weights.text;
     if (!segment.is_special) {
-      add_events(pieces, segment.text, weight);
+      events.add(pieces, segment.text, in_answer ? weight : -1.0f);
     } else if (segment.text == kAssistantToken) {
       pieces.push_back({segment.text, 0.0f});
       in_answer = true;
