@@ -38,6 +38,8 @@ std::string_view without_tag(std::string_view what) {
 /// ordered map searches linearly, which hostile objects turn into quadratic time.
 class Builder {
  public:
+  explicit Builder(std::size_t max_depth) : max_depth_(max_depth) {}
+
   bool null() { return add(nullptr); }
   bool boolean(bool value) { return add(value); }
   bool number_integer(Json::number_integer_t value) { return add(value); }
@@ -73,8 +75,8 @@ class Builder {
   };
 
   bool open(Json container) {
-    if (open_.size() >= kMaxJsonDepth) {
-      message_ = fmt::format("nested deeper than {} levels", kMaxJsonDepth);
+    if (open_.size() >= max_depth_) {
+      message_ = fmt::format("nested deeper than {} levels", max_depth_);
       return false;
     }
     open_.push_back({std::move(container), {}, {}});
@@ -107,6 +109,7 @@ class Builder {
     return true;
   }
 
+  std::size_t max_depth_;
   Json value_;
   std::vector<Level> open_;
   std::string message_;
@@ -186,8 +189,9 @@ void append_value(std::string& out, const Json& value) {
 
 }  // namespace
 
-Result<Json> parse_exact_json(std::string_view text, std::string_view source) {
-  Builder builder;
+Result<Json> parse_exact_json(std::string_view text, std::string_view source,
+                              std::size_t max_depth) {
+  Builder builder(max_depth);
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     return error(ErrorCode::bad_format, "{}: expected JSON, found: {}", source, builder.message());
   return std::move(builder.value());

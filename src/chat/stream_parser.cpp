@@ -1,6 +1,7 @@
 #include "chat/stream_parser.h"
 
 #include "base/log.h"
+#include "chat/prompt_template.h"
 #include "chat/python_json.h"
 
 #include <nlohmann/json.hpp>
@@ -31,6 +32,14 @@ std::size_t trailing_newlines(std::string_view text, std::size_t limit) {
   std::size_t n = 0;
   while (n < limit && n < text.size() && text[text.size() - 1 - n] == '\n') ++n;
   return n;
+}
+
+/// True if text that follows could complete the DSML token: a tag that is taken out between two
+/// texts must not make a tag of them.
+bool ends_inside_dsml_token(std::string_view text) {
+  for (std::size_t n = kDsmlToken.size() - 1; n > 0; --n)
+    if (text.ends_with(kDsmlToken.substr(0, n))) return true;
+  return false;
 }
 
 /// Removes the beginning of a tag that was cut behind its first characters.
@@ -134,7 +143,7 @@ std::size_t StreamParser::handle_prose(const Lexeme& lexeme) {
         state_ = prose_ = State::content;
         return lexeme.raw.size();
       }
-      if (std::exchange(think_end_due_, false)) return lexeme.raw.size();
+      if (std::exchange(think_end_due_, false)) return skip_tag(lexeme);
       [[fallthrough]];
     case TagKind::think:
       add_prose(lexeme.raw);
@@ -223,7 +232,16 @@ std::size_t StreamParser::handle_after_block(const Lexeme& lexeme) {
 
 std::size_t StreamParser::skip_tag(const Lexeme& lexeme) {
   count(Repair::unknown_tag);
+  if (state_ == prose_) part_prose();
+  if (state_ == State::block && ends_inside_dsml_token(block_text_)) block_text_ += ' ';
   return lexeme.raw.size();
+}
+
+/// Keeps the prose so far and what follows apart, where a tag stood between them.
+void StreamParser::part_prose() {
+  const bool reasoning = prose_ == State::reasoning;
+  const std::string& so_far = reasoning ? message_.reasoning_content : message_.content;
+  if (held_newlines_.empty() && ends_inside_dsml_token(so_far)) emit_prose(" ");
 }
 
 /// Passes prose on, but keeps the newlines at its end: they are not part of it if a block follows.
@@ -253,10 +271,13 @@ void StreamParser::close_block() {
 void StreamParser::give_block_back() {
   count(Repair::empty_block);
   state_ = prose_;
-  if (trimmed(block_text_).empty())
+  if (trimmed(block_text_).empty()) {
     held_newlines_.clear();
-  else
+  } else {
+    part_prose();
     add_prose(std::exchange(block_text_, {}));
+  }
+  part_prose();
 }
 
 void StreamParser::begin_call(std::string_view name) {
@@ -322,7 +343,7 @@ void StreamParser::end_value() {
   if (value_is_skipped_) return;
   if (value_is_string_) return emit_arguments(json_escaped(value_) + '"');
   const std::string_view json = trimmed(value_);
-  if (parse_exact_json(json, "value")) return emit_arguments(json);
+  if (parse_exact_json(json, "value", kMaxJsonDepth - 1)) return emit_arguments(json);
   count(Repair::invalid_json);
   emit_arguments(fmt::format("\"{}\"", json_escaped(value_)));
 }

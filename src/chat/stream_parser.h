@@ -100,6 +100,7 @@ class StreamParser {
   std::size_t skip_tag(const Lexeme& lexeme);
 
   void add_prose(std::string_view text);
+  void part_prose();
   void release_newlines();
   void open_block();
   void close_block();

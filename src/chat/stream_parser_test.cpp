@@ -292,6 +292,16 @@ TEST(StreamParser, TakesInvalidJsonAsAString) {  // (e)
   }
 }
 
+// The arguments around a value are one level more: what we return must be what we can read.
+TEST(StreamParser, ArgumentsOfAnyDepthAreReadable) {
+  for (const std::size_t depth : {kMaxJsonDepth - 1, kMaxJsonDepth, kMaxJsonDepth + 1}) {
+    const std::string value = std::string(depth, '[') + std::string(depth, ']');
+    const Outcome outcome = parse({call_block(invoke("w", json_parameter("a", value)))});
+    ASSERT_EQ(outcome.message.tool_calls.size(), 1u);
+    EXPECT_TRUE(parse_exact_json(outcome.message.tool_calls[0].arguments, "arguments")) << depth;
+  }
+}
+
 TEST(StreamParser, KeepsTheFirstOfDuplicates) {  // (f)
   const Outcome outcome = parse({call_block(invoke(
       "w", text_parameter("a", "1") + json_parameter("a", "2") + text_parameter("b", "3")))});
@@ -336,6 +346,16 @@ TEST(StreamParser, UnderstandsCallsWithoutABlock) {
   const Outcome outcome = parse({"A\n\n" + kWeather + kEos});
   EXPECT_EQ(outcome.message.content, "A");
   EXPECT_EQ(outcome.message.tool_calls.size(), 1u);
+}
+
+// Found by fuzzing: what is left when a tag is taken out must not be a tag.
+TEST(StreamParser, MakesNoTagsByTakingTagsOut) {
+  EXPECT_EQ(parse({"<｜D｜DSML｜SML｜x>"}).message.content, "<｜D SML｜x>");
+  EXPECT_EQ(parse({"<｜DS<｜DSML｜note>ML｜x>"}).message.content, "<｜DS ML｜x>");
+  EXPECT_EQ(parse({"<｜DS" + call_block("") + "ML｜x>"}).message.content, "<｜DS ML｜x>");
+  EXPECT_EQ(
+      parse({"A<｜DSML｜tool_calls>｜D<｜DSML｜a>SML｜</｜DSML｜tool_calls>B"}).message.content,
+      "A｜D SML｜B");
 }
 
 TEST(StreamParser, TakesTextBehindABlockAsContent) {
