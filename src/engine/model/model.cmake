@@ -8,3 +8,5 @@ hadal_library(model
 
 # Token generation, and the engine's public surface.
 hadal_library(engine SOURCES engine.cpp generate.cpp LINK hadal_model hadal_sampling)
+
+hadal_test(memory_test LABEL unit SOURCES memory/memory_test.cpp LINK hadal_model)

@@ -1,0 +1,119 @@
+#include "agent/training_text.h"
+
+#include "tokenizer/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+namespace hadal {
+namespace {
+
+using worlds::Piece;
+
+Tokenizer builtin_tokenizer() {
+  std::ifstream file(std::string(HADAL_SOURCE_DIR) + "/models/builtin/tokenizer.json");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto tokenizer = Tokenizer::from_json(text, "tokenizer.json");
+  EXPECT_TRUE(tokenizer) << tokenizer.error().message;
+  return std::move(tokenizer).value();
+}
+
+const worlds::WorldKey kKey{
+    .split = worlds::Split::train, .domain = 0, .depth = 2, .seed = 3, .index = 8};
+
+float weight_of(const std::vector<Piece>& pieces, std::string_view text) {
+  for (const Piece& piece : pieces) {
+    if (piece.text.find(text) != std::string::npos) return piece.weight;
+  }
+  ADD_FAILURE() << "no piece holds " << text;
+  return -1.0f;
+}
+
+}  // namespace
+
+TEST(TrainingText, IsAFunctionOfSplitSeedAndIndex) {
+  const TrainingTextOptions options;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    const auto once = training_text(worlds::Split::train, 1, i, options, 3);
+    EXPECT_EQ(worlds::text_of(once),
+              worlds::text_of(training_text(worlds::Split::train, 1, i, options, 3)));
+    EXPECT_NE(worlds::text_of(once),
+              worlds::text_of(training_text(worlds::Split::train, 2, i, options, 3)));
+  }
+}
+
+TEST(TrainingText, SharesAreThoseOfTheOptions) {
+  const TrainingTextOptions options;
+  constexpr int kSamples = 3000;
+  int chats = 0;
+  int sections = 0;
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    const std::string text = worlds::text_of(training_text(worlds::Split::train, 1, i, options, 3));
+    chats += text.find("<｜Assistant｜>") != std::string::npos &&
+             text.find("<|act|>") != std::string::npos;
+    sections += text.find("## Tools") != std::string::npos;
+  }
+  EXPECT_NEAR(static_cast<double>(chats) / kSamples, options.chat_share, 0.035);  // 4 sigma
+  EXPECT_NEAR(static_cast<double>(sections) / kSamples, options.chat_share * options.tools_share,
+              0.015);
+}
+
+TEST(TrainingText, PiecesTokeniseLikeTheWholeText) {
+  const Tokenizer tokenizer = builtin_tokenizer();
+  const TrainingTextOptions options;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const auto pieces = training_text(worlds::Split::train, 7, i, options, 3);
+    std::vector<std::int32_t> ids;
+    for (const Piece& piece : pieces) {
+      const auto of_piece = tokenizer.encode(piece.text, SpecialTokens::parse);
+      ids.insert(ids.end(), of_piece.begin(), of_piece.end());
+    }
+    ASSERT_EQ(ids, tokenizer.encode(worlds::text_of(pieces), SpecialTokens::parse))
+        << "sample " << i;
+  }
+}
+
+TEST(ChatTrainingText, WeighsWhatTheModelIsToWrite) {
+  worlds::WorldOptions options;
+  options.mistake_share = 0.0;
+  const auto pieces = chat_training_text(kKey, options, true);
+
+  EXPECT_EQ(weight_of(pieces, "invoke name=\"$TOOL_NAME\""), options.weights.text);
+  bool in_answer = false;
+  std::string previous;
+  for (const Piece& piece : pieces) {
+    if (piece.text == "<｜Assistant｜>") in_answer = true;
+    if (in_answer && piece.text == "<|act|>") {
+      EXPECT_EQ(piece.weight, options.weights.act);
+    }
+    if (previous == "<|act|>") {
+      EXPECT_EQ(piece.weight, options.weights.act_id) << piece.text;
+    }
+    if (previous == "<|fact|>" || previous == "<|mech|>" || previous == "<|obs|>") {
+      EXPECT_EQ(piece.weight, 0.0f) << piece.text;
+    }
+    if (piece.text == std::string(worlds::kEosToken)) in_answer = false;
+    previous = piece.text;
+  }
+}
+
+TEST(ChatTrainingText, MistakesCarryNoLoss) {
+  worlds::WorldOptions options;
+  options.mistake_share = 1.0;
+  options.max_mistakes = 1;
+  const auto pieces = chat_training_text(kKey, options, false);
+
+  std::size_t n_acts = 0;
+  std::size_t n_free = 0;
+  for (const Piece& piece : pieces) {
+    if (piece.text != "<|act|>") continue;
+    ++n_acts;
+    n_free += piece.weight == 0.0f;
+  }
+  EXPECT_EQ(n_acts, 3u);  // two of the plan and one mistake
+  EXPECT_EQ(n_free, 1u);
+}
+
+}  // namespace hadal
