@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# The verbs as a user calls them: synth, logits, convert, tokenize, render, show, and how they fail.
+# usage: cli_test.sh PATH_TO_HADAL     prints one line per failure; exit 1 if there was any
+set -u
+hadal=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
+same() { cmp -s "$1" "$2" || fail "$3: $1 and $2 differ"; }
+# expect_error CODE PATTERN COMMAND...: the exit code, and what the message on stderr must hold
+expect_error() {
+  local code=$1 pattern=$2
+  shift 2
+  "$@" >out.txt 2>err.txt
+  local found=$?
+  [ "$found" = "$code" ] || fail "$*: exit $found, expected $code ($(head -c 300 err.txt))"
+  grep -q -- "$pattern" err.txt || fail "$*: stderr lacks '$pattern': $(head -c 300 err.txt)"
+  [ -s out.txt ] && fail "$*: wrote to stdout: $(head -c 100 out.txt)"
+}
+
+cat >config.json <<'END'
+{"architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4", "vocab_size": 320, "hidden_size": 64,
+ "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 32, "qk_rope_head_dim": 8,
+ "q_lora_rank": 32, "o_groups": 2, "o_lora_rank": 32, "sliding_window": 16, "compress_ratios": [0, 4, 128, 4, 0],
+ "rope_theta": 10000, "compress_rope_theta": 160000, "max_position_embeddings": 1024,
+ "rope_scaling": {"type": "yarn", "factor": 16, "original_max_position_embeddings": 64, "beta_fast": 32, "beta_slow": 1},
+ "index_n_heads": 32, "index_head_dim": 16, "index_topk": 5, "n_routed_experts": 6, "num_experts_per_tok": 3,
+ "n_shared_experts": 1, "moe_intermediate_size": 96, "num_hash_layers": 1, "scoring_func": "sqrtsoftplus",
+ "routed_scaling_factor": 2.5, "swiglu_limit": 0.6, "hc_mult": 4, "hc_sinkhorn_iters": 20, "hc_eps": 1e-3,
+ "rms_norm_eps": 1e-5, "num_nextn_predict_layers": 1, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+END
+tokens=$(for i in $(seq 0 127); do printf "%s%d" "${i:+,}" $((i * 7 % 320)); done)
+tokens=${tokens#,}
+
+# --- synth and logits: containers, types, passes, threads ---
+for dtype in f32 bf16 native; do
+  "$hadal" synth --config config.json --out "st-$dtype" --format safetensors --dtype $dtype 2>synth.txt || fail "synth safetensors $dtype: $(cat synth.txt)"
+  "$hadal" synth --config config.json --out "$dtype.gguf" --format gguf --dtype $dtype 2>synth.txt || fail "synth gguf $dtype: $(cat synth.txt)"
+  for model in "st-$dtype" "$dtype.gguf"; do
+    "$hadal" logits -m "$model" --tokens "$tokens" --json >"$model.json" 2>err.txt || fail "logits $model: $(cat err.txt)"
+    [ "$(grep -c '\[' "$model.json")" = 128 ] || fail "logits $model: expected 128 rows"
+    "$hadal" logits -m "$model" --tokens "$tokens" --json --chunk 7 -t 1 >chunks.json 2>err.txt
+    same "$model.json" chunks.json "chunks of 7 on one thread"
+    "$hadal" logits -m "$model" --tokens "$tokens" --json --decode-from 60 -t 2 >decode.json 2>err.txt
+    same "$model.json" decode.json "prefill of 60, then one by one"
+    "$hadal" logits -m "$model" --tokens "$tokens" --json --decode-from 100 --chunk 33 >decode.json 2>err.txt
+    same "$model.json" decode.json "chunked prefill of 100, then one by one"
+  done
+done
+same st-f32.json f32.gguf.json "f32 in both containers"
+same st-bf16.json bf16.gguf.json "bf16 in both containers"
+cmp -s st-native.json native.gguf.json && fail "FP8 + FP4 and Q8_0 + MXFP4 give equal logits: is one of them not read?"
+
+# --- convert: the dequantised twin is the same model, and containers carry the vocabulary ---
+for model in st-native native.gguf; do
+  "$hadal" convert -m $model --out "twin-$model" --format safetensors --dtype f32 2>err.txt || fail "convert $model: $(cat err.txt)"
+  "$hadal" logits -m "twin-$model" --tokens "$tokens" --json >twin.json 2>err.txt
+  same $model.json twin.json "dequantised twin of $model"
+done
+"$hadal" convert -m st-native --out back.gguf --format gguf --dtype f32 2>err.txt || fail "convert to gguf: $(cat err.txt)"
+"$hadal" logits -m back.gguf --tokens "$tokens" --json >back.json 2>err.txt
+same st-native.json back.json "safetensors native to gguf f32"
+printf 'Hello <think> \xff w\xc3\xb6rld\n' >text.txt
+for model in st-f32 f32.gguf back.gguf twin-native.gguf; do
+  "$hadal" tokenize -m $model <text.txt >ids.txt 2>err.txt || fail "tokenize $model: $(cat err.txt)"
+  "$hadal" tokenize -m st-f32 <text.txt >expected.txt 2>err.txt
+  same ids.txt expected.txt "tokenize $model"
+done
+"$hadal" tokenize -m st-f32 --special <text.txt >special.txt 2>err.txt
+cmp -s special.txt expected.txt && fail "tokenize --special does not map <think>"
+"$hadal" show st-native --json >show.json 2>err.txt || fail "show: $(cat err.txt)"
+grep -q '"hidden_size"' show.json || fail "show --json lacks the config"
+"$hadal" run -m st-f32 --raw -p "abc" -n 5 --seed 3 >one.txt 2>err.txt || fail "run: $(cat err.txt)"
+"$hadal" run -m st-f32 --raw -p "abc" -n 5 --seed 3 --draft 2 -t 1 >two.txt 2>err.txt || fail "run --draft: $(cat err.txt)"
+same one.txt two.txt "run with and without drafts"
+
+# --- render ---
+echo '{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}' >messages.json
+"$hadal" render --messages messages.json --think high >prompt.txt 2>err.txt || fail "render: $(cat err.txt)"
+printf '<｜begin▁of▁sentence｜><｜User｜>a\n\nb<｜Assistant｜><think>' >expected.txt
+same prompt.txt expected.txt "render"
+
+# --- errors ---
+expect_error 2 "320" "$hadal" logits -m st-f32 --tokens 1,320 --json
+expect_error 2 "outside" "$hadal" logits -m st-f32 --tokens=-1 --json
+expect_error 1 "nowhere" "$hadal" logits -m ./nowhere --tokens 1
+expect_error 2 "" "$hadal" logits --no-such-flag
+expect_error 2 "" "$hadal" no-such-verb
+sed 's/deepseek_v4/deepseek_v41/; s/DeepseekV4For/DeepseekV41For/' config.json >v41.json
+expect_error 1 "V4.1" "$hadal" synth --config v41.json --out v41 --format safetensors --dtype f32
+cp -r st-f32 cut && truncate -s -1000 cut/model.safetensors
+expect_error 1 "cut/model.safetensors" "$hadal" logits -m cut --tokens 1,2
+cp -r st-f32 wrong && sed -i 's/"hidden_size": *64/"hidden_size": 96/' wrong/config.json
+expect_error 1 "embed.weight" "$hadal" logits -m wrong --tokens 1,2
+head -c 5000 f32.gguf >cut.gguf
+expect_error 1 "cut.gguf" "$hadal" logits -m cut.gguf --tokens 1,2
+echo '{"messages": [{"role": "user"' >broken.json
+expect_error 1 "broken.json" "$hadal" render --messages broken.json
+
+[ $failures = 0 ] && echo "all command line checks passed"
+exit $((failures > 0))

@@ -1,0 +1,35 @@
+// Runs the program `hadal` as a user does: arguments in; exit code, stdout and stderr out.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace hadal::e2e {
+
+struct Outcome {
+  int exit_code = -1;  ///< -1: ended by a signal
+  std::string out;
+  std::string err;
+};
+
+/// Waits for the end. The program's environment is this one's without HADAL_* variables.
+Outcome run_program(const std::vector<std::string>& arguments, const std::string& input = "");
+
+/// A new directory that is removed with everything in it.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  /// Writes a file and returns its path.
+  std::string write(const std::string& name, const std::string& text) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace hadal::e2e
