@@ -1,7 +1,5 @@
-// The program's manners: exit codes, where words go, what a wrong call is told.
+// The program's manners and the built-in model. Verbs on models: cli_test.sh.
 #include "program.h"
-
-#include "tiny_model.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -37,53 +35,6 @@ TEST(Program, AMissingModelIsNamedOnStderrAlone) {
   EXPECT_EQ(run.out, "");
   EXPECT_EQ(run.err.rfind("hadal logits: ", 0), 0u) << run.err;
   EXPECT_NE(run.err.find("/no/such/model"), std::string::npos) << run.err;
-}
-
-TEST(Program, AnIdOutsideOfTheVocabularyIsWrongUse) {
-  const TemporaryDirectory directory;
-  const std::string model = make_tiny_model(directory, "safetensors", "f32");
-
-  for (const char* ids : {"300", "-1", "5,99999999999"}) {
-    const Outcome run = run_program({"logits", "-m", model, "--tokens", ids, "--json"});
-    EXPECT_EQ(run.exit_code, 2) << ids << ": " << run.err;
-  }
-}
-
-TEST(Program, ATruncatedModelIsAnErrorNotACrash) {
-  const TemporaryDirectory directory;
-  const std::string model = make_tiny_model(directory, "gguf", "native");
-  std::filesystem::resize_file(model, std::filesystem::file_size(model) / 2);
-
-  const Outcome run = run_program({"logits", "-m", model, "--tokens", "1"});
-
-  EXPECT_EQ(run.exit_code, 1);
-  EXPECT_NE(run.err.find(".gguf"), std::string::npos) << run.err;
-}
-
-TEST(Tokenize, TakesInputBytesAsTheyAre) {
-  const TemporaryDirectory directory;
-  const std::string model = make_tiny_model(directory, "safetensors", "f32");
-
-  const auto ids =
-      nlohmann::json::parse(run_program({"tokenize", "-m", model}, "a\n").out, nullptr, false);
-  const auto broken =
-      nlohmann::json::parse(run_program({"tokenize", "-m", model}, "\xff").out, nullptr, false);
-
-  ASSERT_TRUE(ids.is_array());
-  EXPECT_EQ(ids.size(), 2u);
-  ASSERT_TRUE(broken.is_array());
-  EXPECT_EQ(broken.size(), 1u);
-}
-
-TEST(Render, PrintsExactlyThePrompt) {
-  const TemporaryDirectory directory;
-  const std::string messages =
-      directory.write("messages.json", R"({"messages": [{"role": "user", "content": "a"}]})");
-
-  const Outcome run = run_program({"render", "--messages", messages, "--think", "off"});
-
-  EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_EQ(run.out, "<｜begin▁of▁sentence｜><｜User｜>a<｜Assistant｜></think>");
 }
 
 TEST(Doctor, TellsProgramsWhatFits) {
