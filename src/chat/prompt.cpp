@@ -52,6 +52,10 @@ std::string Prompt::text() const {
   return joined;
 }
 
+bool Prompt::opens_reasoning() const {
+  return !segments_.empty() && segments_.back() == PromptSegment{std::string(kThinkToken), true};
+}
+
 std::vector<std::int32_t> Prompt::encode(const Tokenizer& tokenizer) const {
   std::vector<std::int32_t> ids;
   std::string plain;  // joins over special tokens that this tokenizer does not know

@@ -32,6 +32,9 @@ class Prompt {
   const std::vector<PromptSegment>& segments() const { return segments_; }
   /// All segments joined: the prompt as the published encoder prints it.
   std::string text() const;
+  /// True if the model goes on inside of a think part: what follows begins with reasoning, not with
+  /// the answer.
+  bool opens_reasoning() const;
   /// Token ids. A special token that the tokenizer does not know is encoded as text.
   /// Needs tokenizer.can_encode().
   std::vector<std::int32_t> encode(const Tokenizer& tokenizer) const;

@@ -92,6 +92,18 @@ TEST(Prompt, NeverTakesTextOfOthersForControlTokens) {
   EXPECT_EQ(tokenizer.decode(attacked), encoded(rich_conversation(attack), ThinkMode::high).text());
 }
 
+TEST(Prompt, KnowsWhetherReasoningFollows) {
+  const Message question{.role = Role::user, .content = "a <think>"};
+  EXPECT_TRUE(encoded({question}, ThinkMode::high).opens_reasoning());
+  EXPECT_FALSE(encoded({question}, ThinkMode::off).opens_reasoning());
+  Message open{.role = Role::assistant, .content = "The answer <think>"};
+  open.wo_eos = true;
+  EXPECT_FALSE(encoded({question, open}, ThinkMode::high).opens_reasoning());
+  Message action = question;
+  action.task = Task::action;
+  EXPECT_FALSE(encoded({action}, ThinkMode::high).opens_reasoning());
+}
+
 TEST(Prompt, WritesUnknownSpecialTokensAsText) {
   const Tokenizer tokenizer = small_tokenizer(/*with_specials=*/false);
   const Prompt prompt = encoded(rich_conversation("x"), ThinkMode::high);

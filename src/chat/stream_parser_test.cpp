@@ -355,7 +355,7 @@ TEST(StreamParser, MakesNoTagsByTakingTagsOut) {
   EXPECT_EQ(parse({"<｜DS" + call_block("") + "ML｜x>"}).message.content, "<｜DS ML｜x>");
   EXPECT_EQ(
       parse({"A<｜DSML｜tool_calls>｜D<｜DSML｜a>SML｜</｜DSML｜tool_calls>B"}).message.content,
-      "A｜D SML｜B");
+      "A｜D SML｜ B");
 }
 
 TEST(StreamParser, TakesTextBehindABlockAsContent) {
