@@ -42,7 +42,7 @@ train:  ## train the built-in model (optional LibTorch component; resumes by its
 	build-train/hadal train --config models/builtin/train.json --out train-out
 
 test-train:  ## tests of the trainer and of the engine against it
-	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train && tools/run_tests.sh build-train/src/train
+	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target src/train/all && tools/run_tests.sh build-train/src/train
 
 setup:
 	@tools/setup.sh build
