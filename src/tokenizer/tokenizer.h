@@ -17,10 +17,9 @@ namespace hadal {
 /// What to do with strings such as "<think>" inside the text.
 ///
 /// "Special" tokens are all added tokens of tokenizer.json, whatever its flag `special` says:
-/// DeepSeek's files flag
-/// `<｜User｜>` and `<think>` as not special. Hugging Face `tokenizers` encodes like `parse`; its
-/// result for a file whose list of added tokens is empty is `as_text`. Where the texts of added
-/// tokens overlap, the leftmost match wins, then the longest.
+/// DeepSeek's files flag `<｜User｜>` and `<think>` as not special. Hugging Face `tokenizers`
+/// encodes like `parse`; its result for a file whose list of added tokens is empty is `as_text`.
+/// Where the texts of added tokens overlap, the leftmost match wins, then the longest.
 enum class SpecialTokens : std::uint8_t {
   as_text,  ///< text of users: encoded like any other text, never as a control token
   parse,    ///< text of our own templates: mapped to the ids of the special tokens

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <sstream>
@@ -91,6 +92,24 @@ TEST_P(TokenizerGolden, EqualsHuggingFaceOn100000Strings) {
     ++n_blocks;
   }
   EXPECT_EQ(n_blocks, 100u);
+}
+
+// Prints, and does not assert, how fast a megabyte is encoded; one letter alone is the hard case
+// for BPE.
+TEST_P(TokenizerGolden, PrintsItsSpeed) {
+  constexpr std::size_t kBytes = 1'000'000;
+  const RandomText random;
+  std::string mixed;
+  for (std::uint64_t i = 0; mixed.size() < kBytes; ++i) mixed += random.text(i);
+  for (const std::string& text : {mixed, std::string(kBytes, 'a')}) {
+    const auto start = std::chrono::steady_clock::now();
+    const Ids ids = tokenizer_->encode(text, SpecialTokens::parse);
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+
+    EXPECT_EQ(tokenizer_->decode(ids), text);
+    fmt::print("{}: {} bytes, {} ids, {:.1f} MB/s\n", GetParam().name, text.size(), ids.size(),
+               static_cast<double>(text.size()) / 1e6 / taken.count());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, TokenizerGolden,

@@ -262,6 +262,20 @@ TEST(GgufVocabulary, RefusesAnotherPreTokenizer) {
       << tables.error().message;
 }
 
+TEST(GgufVocabulary, RefusesTwoTokensWithOneText) {
+  VocabularyTables tables = small_tables();
+  tables.tokens[290] = "th";
+  const auto image = gguf_image(tables);
+  const auto file = GgufFile::parse(image, "v.gguf");
+  ASSERT_TRUE(file.has_value());
+
+  const auto tokenizer = Tokenizer::from_gguf(*file);
+
+  ASSERT_FALSE(tokenizer.has_value());
+  EXPECT_NE(tokenizer.error().message.find("tokens 270 and 290"), std::string::npos)
+      << tokenizer.error().message;
+}
+
 TEST(GgufVocabulary, RefusesTypesAndTextsOutOfRange) {
   VocabularyTables types = small_tables();
   types.types[7] = static_cast<TokenType>(9);
