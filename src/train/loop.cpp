@@ -247,7 +247,7 @@ class Training {
       : run_(run),
         config_(run.config),
         model_(config_.model, random_initialisation(config_.model, config_.seed)),
-        optimizer_(model_.parameters(), config_.optimizer),
+        optimizer_(model_.parameters(), config_.optimizer, config_.threads),
         workers_(model_, config_.threads),
         progress_line_(run.terminal) {}
 
@@ -311,7 +311,7 @@ class Training {
   BatchOptions batch_options() const {
     return {.sequences_per_step = config_.sequences_per_step,
             .max_micro_tokens = config_.max_micro_tokens,
-            .min_parts = config_.threads,
+            .workers = config_.threads,
             .pad_token = config_.model.pad_token_id};
   }
 

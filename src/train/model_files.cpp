@@ -1,6 +1,6 @@
 #include "train/model_files.h"
 
-#include "base/float_formats.h"
+#include "engine/kernels/matrix_view.h"
 #include "formats/atomic_file.h"
 #include "formats/safetensors.h"
 #include "formats/safetensors_writer.h"
@@ -73,31 +73,50 @@ Result<void> write_file(const std::filesystem::path& path, const std::string& te
   return write_file(path, std::as_bytes(std::span(text)));
 }
 
-/// Copies a stored tensor into `value`, which has the shape it must have.
-Result<void> copy_into(const SafetensorsTensor* stored, const std::string& name, Tensor value,
-                       const std::filesystem::path& where) {
+/// Copies a stored tensor into `value`, which has the shape and type that it must have.
+Result<void> copy_into(const SafetensorsTensor* stored, const std::string& name,
+                       const Tensor& value, const std::filesystem::path& where) {
   if (stored == nullptr)
     return error(ErrorCode::bad_format, "{}: tensor '{}' is missing", where.string(), name);
   const auto expected = shape_of(value);
-  if (stored->shape != expected)
+  if (stored->shape != expected || stored->dtype != dtype_of(value))
     return error(ErrorCode::bad_format,
-                 "{}: tensor '{}': expected shape [{}], found [{}]; is this another model?",
-                 where.string(), name, fmt::join(expected, ", "), fmt::join(stored->shape, ", "));
-  const Tensor plain = value.contiguous();
-  if (stored->dtype == dtype_of(value)) {
-    std::memcpy(plain.data_ptr(), stored->data.data(), stored->data.size());
-  } else if (stored->dtype == DType::bf16 && dtype_of(value) == DType::f32) {
-    for (std::int64_t i = 0; i < plain.numel(); ++i) {
-      std::uint16_t bits;
-      std::memcpy(&bits, stored->data.data() + 2 * i, 2);
-      plain.data_ptr<float>()[i] = float_from_bf16(bits);
+                 "{}: tensor '{}': expected {} [{}], found {} [{}]; is this the checkpoint of "
+                 "another config?",
+                 where.string(), name, info(dtype_of(value)).name, fmt::join(expected, ", "),
+                 stored->dtype_name, fmt::join(stored->shape, ", "));
+  std::memcpy(value.data_ptr(), stored->data.data(), stored->data.size());
+  return {};
+}
+
+/// Row r of a tid2eid table, stored as I64 or I32.
+void read_ids(const MatrixView& view, std::size_t row, std::int64_t* out) {
+  const std::byte* from = view.data + row * view.row_stride;
+  for (std::size_t c = 0; c < view.cols; ++c) {
+    if (view.dtype == DType::i64) {
+      std::memcpy(out + c, from + c * sizeof(std::int64_t), sizeof(std::int64_t));
+    } else {
+      std::int32_t id;
+      std::memcpy(&id, from + c * sizeof id, sizeof id);
+      out[c] = id;
     }
-  } else {
-    return error(ErrorCode::bad_format,
-                 "{}: tensor '{}': the trainer reads F32, BF16 and I64, found {}", where.string(),
-                 name, stored->dtype_name);
   }
-  if (!value.is_contiguous()) value.copy_(plain);
+}
+
+Result<void> decode_into(const Checkpoint& checkpoint, const FileTensor& t) {
+  const CheckpointTensor* stored = checkpoint.find(t.name);
+  const auto expected = shape_of(t.value);
+  if (stored == nullptr || stored->shape != expected)
+    return error(ErrorCode::bad_format, "{}: tensor '{}': expected shape [{}], found {}",
+                 checkpoint.name(), t.name, fmt::join(expected, ", "),
+                 stored == nullptr ? "none" : "another");
+  const MatrixView& view = stored->view;
+  for (std::size_t r = 0; r < view.rows; ++r) {
+    if (t.value.scalar_type() == at::kLong)
+      read_ids(view, r, t.value.data_ptr<std::int64_t>() + r * view.cols);
+    else
+      decode_row(view, r, 0, view.cols, t.value.data_ptr<float>() + r * view.cols);
+  }
   return {};
 }
 
@@ -121,13 +140,12 @@ Result<void> write_model(const V4Model& model, const std::string& tokenizer_json
                                 : write_file(directory / "tokenizer.json", tokenizer_json);
 }
 
-Result<V4Model> read_model(const ModelConfig& config, const std::filesystem::path& directory) {
-  HADAL_ASSIGN(const SafetensorsDirectory files, SafetensorsDirectory::open(directory));
-  V4Model model(config, [](std::string_view, ParameterKind kind, at::IntArrayRef shape) {
-    return at::zeros(shape, kind == ParameterKind::table ? at::kLong : at::kFloat);
-  });
-  for (const FileTensor& t : file_tensors(model))
-    HADAL_TRY(copy_into(files.find(t.name), t.name, t.value, directory));
+Result<V4Model> model_from_checkpoint(const Checkpoint& checkpoint) {
+  V4Model model(checkpoint.config(),
+                [](std::string_view, ParameterKind kind, at::IntArrayRef shape) {
+                  return at::zeros(shape, kind == ParameterKind::table ? at::kLong : at::kFloat);
+                });
+  for (const FileTensor& t : file_tensors(model)) HADAL_TRY(decode_into(checkpoint, t));
   return model;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/model/checkpoint.h"
 #include "train/optimizer.h"
 #include "train/train_config.h"
 #include "train/v4_model.h"
@@ -18,9 +19,9 @@ namespace hadal::train {
 Result<void> write_model(const V4Model& model, const std::string& tokenizer_json,
                          const std::filesystem::path& directory);
 
-/// Weights from a safetensors directory with original names and plain (F32 or BF16) types.
-/// Errors: not_found, bad_format (name the tensor).
-Result<V4Model> read_model(const ModelConfig& config, const std::filesystem::path& directory);
+/// The weights of an opened checkpoint, decoded to f32. Errors: bad_format (a tensor is missing or
+/// of another shape).
+Result<V4Model> model_from_checkpoint(const Checkpoint& checkpoint);
 
 /// What a resumed run needs beside the weights.
 struct RunState {

@@ -4,8 +4,12 @@
 #include "train/kernels.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <thread>
 #include <utility>
+
+#include <ATen/Parallel.h>
 
 namespace hadal::train {
 
@@ -36,8 +40,9 @@ Tensor orthogonalise(const Tensor& x) {
   return stacked ? m : m.squeeze(0);
 }
 
-Optimizer::Optimizer(std::vector<Parameter> parameters, OptimizerOptions options)
-    : options_(options) {
+Optimizer::Optimizer(std::vector<Parameter> parameters, OptimizerOptions options,
+                     std::size_t n_threads)
+    : options_(options), n_threads_(n_threads) {
   for (Parameter& p : parameters) {
     if (!p.trainable()) {
       slots_.push_back({std::move(p), false, {}, {}});
@@ -60,13 +65,21 @@ double Optimizer::step(const std::vector<Tensor>& gradients, double factor) {
   ++n_steps_;
   const double scale = norm > options_.clip ? options_.clip / norm : 1.0,
                rate = options_.learning_rate * factor;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!gradients[i].defined()) continue;
-    if (slots_[i].muon)
-      update_muon(slots_[i], gradients[i], scale, rate);
-    else
-      update_adamw(slots_[i], gradients[i], scale, rate);
-  }
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    at::set_num_threads(1);
+    for (std::size_t i = next++; i < slots_.size(); i = next++) {
+      if (!gradients[i].defined()) continue;
+      if (slots_[i].muon)
+        update_muon(slots_[i], gradients[i], scale, rate);
+      else
+        update_adamw(slots_[i], gradients[i], scale, rate);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t t = 1; t < n_threads_; ++t) threads.emplace_back(work);
+  work();
+  for (std::thread& t : threads) t.join();
   return norm;
 }
 

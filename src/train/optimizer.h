@@ -19,8 +19,9 @@ at::Tensor orthogonalise(const at::Tensor& x);
 
 class Optimizer {
  public:
-  /// Updates the values of `parameters` in place (storage shared with the model).
-  Optimizer(std::vector<Parameter> parameters, OptimizerOptions options);
+  /// Updates the values of `parameters` in place (storage shared with the model). Parameters are
+  /// dealt out to `n_threads` threads, which changes no result.
+  Optimizer(std::vector<Parameter> parameters, OptimizerOptions options, std::size_t n_threads);
 
   /// One step with gradients[i] for parameter i (undefined: left alone). `factor` multiplies the
   /// learning rate. Returns the gradient norm before clipping; when it is not finite, nothing is
@@ -45,6 +46,7 @@ class Optimizer {
 
   std::vector<Slot> slots_;
   OptimizerOptions options_;
+  std::size_t n_threads_;
   std::uint64_t n_steps_ = 0;
 };
 

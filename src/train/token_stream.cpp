@@ -73,20 +73,24 @@ MicroBatch pad_together(const std::vector<Sample>& samples, std::size_t begin, s
 StepBatch make_step_batch(const TokenStream& stream, std::uint64_t first, int max_depth,
                           const BatchOptions& options) {
   std::vector<Sample> samples;
-  std::size_t padded = 0;
+  std::size_t total = 0;
   for (std::size_t i = 0; i < options.sequences_per_step; ++i) {
     samples.push_back(stream.at(first + i, max_depth));
-    padded += samples.back().ids.size();
+    total += samples.back().ids.size();
   }
   std::stable_sort(samples.begin(), samples.end(),
                    [](const Sample& a, const Sample& b) { return a.ids.size() > b.ids.size(); });
-  const std::size_t limit =
-      std::min(options.max_micro_tokens, padded / std::max<std::size_t>(options.min_parts, 1) + 1);
+  // A whole number of parts per worker, of about equal size, so that the workers end together.
+  const std::size_t round = options.workers * options.max_micro_tokens;
+  const std::size_t n_parts = options.workers * ((total + round - 1) / round);
 
   StepBatch step;
+  std::size_t taken = 0;
   for (std::size_t begin = 0; begin < samples.size();) {
-    std::size_t end = begin + 1;  // longest first, so the first one sets the padded length
-    while (end < samples.size() && (end + 1 - begin) * samples[begin].ids.size() <= limit) ++end;
+    const std::size_t goal = total * (step.parts.size() + 1) / n_parts;
+    std::size_t end = begin;
+    do taken += samples[end++].ids.size();
+    while (end < samples.size() && taken + samples[end].ids.size() / 2 < goal);
     step.parts.push_back(pad_together(samples, begin, end, options.pad_token));
     begin = end;
   }

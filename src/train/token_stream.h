@@ -66,8 +66,8 @@ struct StepBatch {
 
 struct BatchOptions {
   std::size_t sequences_per_step = 32;
-  std::size_t max_micro_tokens = 4096;  ///< padded tokens of one micro-batch
-  std::size_t min_parts = 1;            ///< at least as many micro-batches as workers
+  std::size_t max_micro_tokens = 4096;  ///< about the largest number of tokens of one micro-batch
+  std::size_t workers = 1;              ///< the number of micro-batches is about a multiple of it
   std::int32_t pad_token = 2;
 };
 

@@ -1,0 +1,285 @@
+// The loop, the optimiser and what they leave on disk, on a toy stream: no worlds, no tokenizer.
+#include "base/random.h"
+#include "engine/model/checkpoint.h"
+#include "formats/safetensors.h"
+#include "train/golden_config.h"
+#include "train/loop.h"
+#include "train/model_files.h"
+#include "train/optimizer.h"
+#include "train/train_log.h"
+#include "train/weight_rounding.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include <ATen/ATen.h>
+
+namespace hadal::train {
+namespace {
+
+using at::Tensor;
+
+/// Sequences in which each token is the one before plus 3 (mod 40), from a random start: learnable
+/// at once.
+class CountingStream final : public TokenStream {
+ public:
+  explicit CountingStream(std::uint64_t stop_at = ~0ull) : stop_at_(stop_at) {}
+  Sample at(std::uint64_t index, int) const override {
+    if (index >= stop_at_) stop.store(true);
+    Sample sample;
+    RandomStream random(splitmix64_at(5, index));
+    const std::uint32_t length = 12 + random.below(9);
+    auto id = static_cast<std::int32_t>(random.below(40));
+    for (std::uint32_t i = 0; i < length; ++i, id = (id + 3) % 40) sample.ids.push_back(id);
+    sample.weights.assign(sample.ids.size(), 1.0f);
+    sample.decisions = {4};
+    sample.act_tokens = {4, 5};
+    return sample;
+  }
+  mutable std::atomic<bool> stop{false};
+
+ private:
+  std::uint64_t stop_at_;
+};
+
+class TrainingTest : public testing::Test {
+ protected:
+  TrainingTest() : directory_(std::filesystem::temp_directory_path() / "hadal_training_test") {
+    std::filesystem::remove_all(directory_);
+  }
+  ~TrainingTest() override { std::filesystem::remove_all(directory_); }
+
+  TrainRun run_of(const TokenStream& stream, const std::string& name, std::uint64_t steps) const {
+    TrainRun run;
+    run.config.model = golden_config();
+    run.config.model.index_topk = 64;
+    run.config.steps = steps;
+    run.config.sequences_per_step = 4;
+    run.config.max_micro_tokens = 40;
+    run.config.eval_every = 1000;
+    run.config.eval_sequences = 4;
+    run.config.warmup_steps = 5;
+    run.train = run.heldout = &stream;
+    run.out = directory_ / name;
+    return run;
+  }
+
+  std::filesystem::path directory_;
+};
+
+std::vector<std::byte> weights_of(const std::filesystem::path& directory) {
+  const auto file = SafetensorsFile::open(directory / "model.safetensors");
+  EXPECT_TRUE(file.has_value());
+  std::vector<std::byte> bytes;
+  for (const SafetensorsTensor& t : file->view().tensors())
+    bytes.insert(bytes.end(), t.data.begin(), t.data.end());
+  return bytes;
+}
+
+TEST_F(TrainingTest, LossFallsInThirtySteps) {
+  const CountingStream stream;
+
+  const auto start = run_training(run_of(stream, "zero", 1));
+  const auto end = run_training(run_of(stream, "thirty", 30));
+
+  ASSERT_TRUE(start.has_value() && end.has_value()) << (end ? "" : end.error().message);
+  EXPECT_TRUE(end->complete);
+  EXPECT_LT(end->heldout_loss, 0.7 * start->heldout_loss);
+}
+
+TEST_F(TrainingTest, AResumedRunEndsWithTheSameBits) {
+  const CountingStream whole, first_half(4 * 5), second_half;
+  TrainRun interrupted = run_of(first_half, "resumed", 12);
+  interrupted.stop = &first_half.stop;
+
+  const auto straight = run_training(run_of(whole, "straight", 12));
+  const auto stopped = run_training(interrupted);
+  const auto resumed = run_training(run_of(second_half, "resumed", 12));
+
+  ASSERT_TRUE(straight.has_value() && stopped.has_value() && resumed.has_value());
+  EXPECT_FALSE(stopped->complete);
+  EXPECT_LT(stopped->steps, 12u);
+  EXPECT_EQ(resumed->steps, 12u);
+  EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
+}
+
+TEST_F(TrainingTest, ACheckpointOfAnotherShapeIsRefused) {
+  const CountingStream stream;
+  ASSERT_TRUE(run_training(run_of(stream, "shape", 1)).has_value());
+  TrainRun other = run_of(stream, "shape", 1);
+  other.config.model.moe_intermediate_size = 16;
+
+  const auto refused = run_training(other);
+
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::bad_format);
+  EXPECT_NE(refused.error().message.find("another config"), std::string::npos)
+      << refused.error().message;
+}
+
+TEST_F(TrainingTest, RoundedWeightsAreThoseOfTheWorkersInTheLastPart) {
+  const CountingStream stream;
+  TrainRun run = run_of(stream, "rounded", 6);
+  run.config.quantize_share = 0.5;
+
+  const auto done = run_training(run);
+
+  ASSERT_TRUE(done.has_value())
+      << done.error().message;  // the written weights stay exact: convert rounds them
+  EXPECT_TRUE(std::isfinite(done->heldout_loss));
+}
+
+TEST(WeightRounding, KeepsWhatIsOnTheGridAndMovesTheRestByLittle) {
+  ModelConfig config = golden_config();
+  config.moe_intermediate_size = 32;  // hidden_size and this must be multiples of the FP4 group
+  const V4Model model(config, appendix_weights(config)), once(config, appendix_weights(config)),
+      twice(config, appendix_weights(config));
+
+  round_weights(model, once);
+  round_weights(once, twice);
+
+  for (std::size_t i = 0; i < model.parameters().size(); ++i) {
+    const Parameter& p = model.parameters()[i];
+    if (!p.trainable()) continue;
+    const Tensor exact = p.value.detach(), rounded = once.parameters()[i].value.detach();
+    EXPECT_TRUE(rounded.equal(twice.parameters()[i].value.detach())) << p.name;
+    // The coarsest rounding is that of FP4 between 4 and 6 (times the scale): 1 of a largest
+    // element of at least 5.
+    const float largest = exact.abs().max().item<float>();
+    EXPECT_LE((rounded - exact).abs().max().item<float>(), 0.2001f * largest) << p.name;
+    if (p.name.find("experts.*") != std::string::npos) {
+      EXPECT_FALSE(rounded.equal(exact)) << p.name;
+    }
+  }
+}
+
+TEST(Optimizer, OrthogonaliseBringsSingularValuesNearOne) {
+  at::manual_seed(1);
+  for (const auto& shape : {std::vector<std::int64_t>{24, 40}, {40, 24}, {3, 16, 24}}) {
+    const Tensor o = orthogonalise(at::randn(shape) * 7.0);
+    const Tensor wide = o.size(-2) > o.size(-1) ? o.transpose(-1, -2) : o;
+    const Tensor gram = at::matmul(wide, wide.transpose(-1, -2));
+    const Tensor values = at::linalg_eigvalsh(gram).sqrt();  // singular values of o
+    EXPECT_GT(values.min().item<float>(),
+              0.3f);  // the polynomial maps [0.01, 1] into about [0.7, 1.2]; tiny ones less
+    EXPECT_LT(values.max().item<float>(), 1.3f);
+  }
+}
+
+std::vector<Tensor> gradients_like(const V4Model& model, double fill) {
+  std::vector<Tensor> gradients;
+  for (const Parameter& p : model.parameters())
+    gradients.push_back(p.trainable() ? at::full_like(p.value.detach(), fill) : Tensor());
+  return gradients;
+}
+
+TEST(Optimizer, ANonFiniteGradientChangesNothing) {
+  const V4Model model(golden_config(), appendix_weights(golden_config()));
+  Optimizer optimizer(model.parameters(), {}, 1);
+  const Tensor before = model.head().detach().clone();
+
+  const double norm = optimizer.step(gradients_like(model, NAN), 1.0);
+
+  EXPECT_FALSE(std::isfinite(norm));
+  EXPECT_EQ(optimizer.n_steps(), 0u);
+  EXPECT_TRUE(before.equal(model.head().detach()));
+}
+
+TEST(Optimizer, FirstAdamStepMovesByTheLearningRate) {
+  const V4Model model(golden_config(), appendix_weights(golden_config()));
+  OptimizerOptions options;
+  options.muon = false;
+  options.learning_rate = 0.01;
+  Optimizer optimizer(model.parameters(), options, 2);
+  const Tensor before = model.head().detach().clone();
+
+  optimizer.step(gradients_like(model, 0.5), 1.0);
+
+  // m / (1 - beta1) = g and sqrt(v / (1 - beta2)) = |g|: the step is the learning rate, whatever
+  // the gradient
+  const Tensor moved = before - model.head().detach();
+  EXPECT_NEAR(moved.min().item<float>(), 0.01f, 1e-6);
+  EXPECT_NEAR(moved.max().item<float>(), 0.01f, 1e-6);
+}
+
+TEST(StepBatch, HoldsEverySampleOnceShiftedByNothing) {
+  const CountingStream stream;
+
+  const StepBatch step = make_step_batch(
+      stream, 100, 3,
+      {.sequences_per_step = 9, .max_micro_tokens = 30, .workers = 2, .pad_token = 49});
+
+  std::size_t n_sequences = 0, n_tokens = 0, n_decisions = 0;
+  for (const MicroBatch& part : step.parts) {
+    n_sequences += part.batch;
+    const std::size_t width = part.sequence + 2;
+    for (std::size_t i = 0; i < part.batch; ++i)
+      for (std::size_t j = 0; j < width; ++j) {
+        const std::size_t at = i * width + j;
+        n_decisions += (part.marks[at] & 2) != 0 ? 1 : 0;
+        EXPECT_EQ(part.weights[at] > 0.0f, part.ids[at] != 49);
+        if (part.weights[at] > 0.0f) ++n_tokens;
+        if (j > 0 && part.weights[at] > 0.0f) {
+          EXPECT_EQ(part.ids[at], (part.ids[at - 1] + 3) % 40);
+        }
+      }
+  }
+  EXPECT_EQ(n_sequences, 9u);
+  EXPECT_EQ(n_decisions, 9u);
+  EXPECT_EQ(n_tokens, step.n_tokens);
+  EXPECT_DOUBLE_EQ(step.total_weight,
+                   static_cast<double>(n_tokens - 9));  // first tokens are no targets
+  EXPECT_GE(step.parts.size(), 2u);
+}
+
+TEST(Schedule, WarmsUpHoldsAndDecaysByStepsOrByTime) {
+  TrainConfig config;
+  config.steps = 1000;
+  config.warmup_steps = 10;
+  config.decay_share = 0.4;
+
+  EXPECT_NEAR(learning_rate_factor(config, {.step = 0}), 0.1, 1e-12);
+  EXPECT_NEAR(learning_rate_factor(config, {.step = 500}), 1.0, 1e-12);
+  EXPECT_NEAR(learning_rate_factor(config, {.step = 800}), 0.5, 1e-12);
+  config.budget_minutes = 1.0;
+  EXPECT_NEAR(learning_rate_factor(config, {.step = 500, .seconds = 54.0}), 0.25, 1e-12);
+  EXPECT_EQ(depth_limit(config, {.step = 10, .seconds = 1.0}), 2);
+  EXPECT_EQ(depth_limit(config, {.step = 10, .seconds = 30.0}), 3);
+}
+
+TEST(TrainConfig, NamesUnknownKeysAndWrongTypes) {
+  const auto no_model = parse_train_config(R"({"steps": 3})", "a.json");
+  const auto unknown = parse_train_config(R"({"model": {}, "stepz": 3})", "a.json");
+  const auto wrong = parse_train_config(R"({"model": {}, "steps": -3})", "a.json");
+
+  ASSERT_FALSE(no_model.has_value() || unknown.has_value() || wrong.has_value());
+  EXPECT_NE(no_model.error().message.find("'model'"), std::string::npos)
+      << no_model.error().message;
+  EXPECT_NE(unknown.error().message.find("'stepz'"), std::string::npos) << unknown.error().message;
+  EXPECT_NE(wrong.error().message.find("'steps'"), std::string::npos) << wrong.error().message;
+}
+
+TEST_F(TrainingTest, TheLogForgetsRowsAfterTheResumedStep) {
+  std::filesystem::create_directories(directory_);
+  const auto path = directory_ / "train.csv";
+  const auto log = CsvLog::open(path, 0);
+  ASSERT_TRUE(log.has_value());
+  LogRow row;
+  for (row.step = 10; row.step <= 30; row.step += 10) ASSERT_TRUE(log->append(row).has_value());
+
+  ASSERT_TRUE(CsvLog::open(path, 20).has_value());
+
+  std::ifstream file(path);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  EXPECT_NE(text.find("\n20,"), std::string::npos);
+  EXPECT_EQ(text.find("\n30,"), std::string::npos);
+  ASSERT_TRUE(plot_log(path, directory_ / "train.svg").has_value());
+  EXPECT_GT(std::filesystem::file_size(directory_ / "train.svg"), 500u);
+}
+
+}  // namespace
+}  // namespace hadal::train
