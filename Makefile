@@ -37,11 +37,17 @@ clang: setup  ## unit tests of a build with the second compiler
 fuzz:  ## fuzz the parsers: make fuzz T=gguf SECS=60; without T each of them
 	tools/setup.sh build clang && $(CONFIGURE) fuzz && $(BUILD) fuzz && tools/fuzz.sh $(T) $(SECS)
 
+bench: setup  ## operators of the cpu backend beside the peaks of this machine
+	$(CONFIGURE) release && $(BUILD) release --target backend_bench && build/backend_bench
+
 train:  ## train the built-in model (optional LibTorch component; resumes by itself)
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
 	build-train/hadal train --config models/builtin/train.json --out train-out
 
-test-train:  ## tests of the trainer and of the engine against it
+test-bench: setup  ## operators of the cpu backend beside the peaks of this machine
+	$(CONFIGURE) release && $(BUILD) release --target backend_bench && build/backend_bench
+
+train:  ## tests of the trainer and of the engine against it
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target src/train/all && tools/run_tests.sh build-train/src/train
 
 setup:
@@ -50,4 +56,4 @@ setup:
 clean:  ## remove build folders
 	rm -rf build build-asan build-clang build-dev build-fuzz build-train build-tsan
 
-.PHONY: help run build test unit golden e2e check lint tidy asan clang fuzz train test-train setup clean
+.PHONY: help run build test unit golden e2e check lint tidy asan clang fuzz bench train test-train setup clean

@@ -6,8 +6,10 @@
 namespace hadal {
 
 void check_failed(const char* condition, const char* why, const char* file, int line) noexcept {
-  std::fprintf(stderr, "hadal: internal error at %s:%d: %s (%s)\nThis is a bug in Hadal; please report it.\n",
-               file, line, why, condition);
+  std::fprintf(
+      stderr,
+      "hadal: internal error at %s:%d: %s (%s)\nThis is a bug in Hadal; please report it.\n", file,
+      line, why, condition);
   std::abort();
 }
 

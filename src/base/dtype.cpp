@@ -6,8 +6,9 @@ namespace hadal {
 
 const DTypeInfo& info(DType dtype) {
   static constexpr DTypeInfo kInfo[] = {
-      {"F32", 1, 4},     {"F16", 1, 2}, {"BF16", 1, 2}, {"F8_E4M3", 1, 1}, {"F8_E8M0", 1, 1},  {"FP4", 2, 1},
-      {"I8", 1, 1},      {"I32", 1, 4}, {"I64", 1, 8},  {"U8", 1, 1},      {"Q8_0", 32, 34}, {"MXFP4", 32, 17},
+      {"F32", 1, 4},     {"F16", 1, 2}, {"BF16", 1, 2},   {"F8_E4M3", 1, 1},
+      {"F8_E8M0", 1, 1}, {"FP4", 2, 1}, {"I8", 1, 1},     {"I32", 1, 4},
+      {"I64", 1, 8},     {"U8", 1, 1},  {"Q8_0", 32, 34}, {"MXFP4", 32, 17},
   };
   return kInfo[static_cast<std::size_t>(dtype)];
 }

@@ -23,7 +23,8 @@ TEST(E4m3, DecodesItsLandmarks) {
 TEST(E4m3, RoundTripsEveryCodeAndRoundsTiesToEven) {
   for (int code = 0; code < 256; ++code) {
     if ((code & 0x7F) == 0x7F) continue;
-    ASSERT_EQ(e4m3_from_float(float_from_e4m3(static_cast<std::uint8_t>(code))), code) << "code " << code;
+    ASSERT_EQ(e4m3_from_float(float_from_e4m3(static_cast<std::uint8_t>(code))), code)
+        << "code " << code;
   }
   for (int code = 0; code < 0x7E; ++code) {  // midpoints between neighbours go to the even code
     const float mid = 0.5f * (float_from_e4m3(static_cast<std::uint8_t>(code)) +
@@ -62,7 +63,8 @@ TEST(E8m0, ScaleIsTheSmallestPowerOfTwoThatFits) {
 TEST(F16, RoundTripsEveryFiniteCode) {
   for (int code = 0; code < 0x10000; ++code) {
     if ((code & 0x7C00) == 0x7C00) continue;
-    ASSERT_EQ(f16_from_float(float_from_f16(static_cast<std::uint16_t>(code))), code) << std::hex << code;
+    ASSERT_EQ(f16_from_float(float_from_f16(static_cast<std::uint16_t>(code))), code)
+        << std::hex << code;
   }
   EXPECT_EQ(f16_from_float(1.0f), 0x3C00);
   EXPECT_EQ(f16_from_float(65519.0f), 0x7BFF);
@@ -75,7 +77,8 @@ TEST(Bf16, RoundsToNearestEvenAndKeepsNan) {
   EXPECT_EQ(bf16_from_float(1.0f), 0x3F80);
   EXPECT_EQ(bf16_from_float(1.0f + 0x1p-8f), 0x3F80);
   EXPECT_EQ(bf16_from_float(1.0f + 3 * 0x1p-8f), 0x3F82);
-  EXPECT_TRUE(std::isnan(float_from_bf16(bf16_from_float(std::numeric_limits<float>::quiet_NaN()))));
+  EXPECT_TRUE(
+      std::isnan(float_from_bf16(bf16_from_float(std::numeric_limits<float>::quiet_NaN()))));
 }
 
 }  // namespace hadal

@@ -4,7 +4,8 @@
 
 namespace hadal {
 
-// Published vectors: FNV-1a test suite (Landon Curt Noll), splitmix64.c of Sebastiano Vigna with seed 1234567.
+// Published vectors: FNV-1a test suite (Landon Curt Noll), splitmix64.c of Sebastiano Vigna with
+// seed 1234567.
 TEST(Fnv1a64, MatchesPublishedVectors) {
   EXPECT_EQ(fnv1a64(""), 0xcbf29ce484222325ull);
   EXPECT_EQ(fnv1a64("a"), 0xaf63dc4c8601ec8cull);

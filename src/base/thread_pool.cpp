@@ -7,7 +7,8 @@
 namespace hadal {
 namespace {
 
-constexpr int kSpins = 2000;  // about 20-50 us: longer than the gap between two operators of a decode step
+constexpr int kSpins =
+    2000;  // about 20-50 us: longer than the gap between two operators of a decode step
 
 void pause() noexcept {
 #if defined(__x86_64__)
@@ -66,7 +67,9 @@ void ThreadPool::take_tasks() {
 void ThreadPool::work() {
   std::uint64_t seen = 0;
   for (;;) {
-    for (int spins = 0; spins < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spins) pause();
+    for (int spins = 0; spins < kSpins && generation_.load(std::memory_order_acquire) == seen;
+         ++spins)
+      pause();
     if (generation_.load(std::memory_order_acquire) == seen) {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return generation_.load() != seen; });
