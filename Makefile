@@ -6,7 +6,7 @@ CONFIGURE = cmake --log-level=WARNING --preset
 BUILD = cmake --build -j $(JOBS) --preset
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 run: build  ## set up, build, play one episode with the built-in model
 	build/hadal play
@@ -44,10 +44,7 @@ train:  ## train the built-in model (optional LibTorch component; resumes by its
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
 	build-train/hadal train --config models/builtin/train.json --out train-out
 
-test-bench: setup  ## operators of the cpu backend beside the peaks of this machine
-	$(CONFIGURE) release && $(BUILD) release --target backend_bench && build/backend_bench
-
-train:  ## tests of the trainer and of the engine against it
+test-train:  ## tests of the trainer and of the engine against it
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target src/train/all && tools/run_tests.sh build-train/src/train
 
 setup:
