@@ -1,9 +1,11 @@
-// HADAL_CHECK stops the process on a bug. It must never be reachable from user input: that is a Result.
+// HADAL_CHECK stops the process on a bug. It must never be reachable from user input: that is a
+// Result.
 #pragma once
 
 namespace hadal {
 
-[[noreturn]] void check_failed(const char* condition, const char* why, const char* file, int line) noexcept;
+[[noreturn]] void check_failed(const char* condition, const char* why, const char* file,
+                               int line) noexcept;
 
 }  // namespace hadal
 

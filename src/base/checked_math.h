@@ -31,6 +31,8 @@ inline std::optional<std::uint64_t> checked_product(std::span<const std::uint64_
   return product;
 }
 
-inline constexpr std::size_t ceil_div(std::size_t a, std::size_t b) noexcept { return (a + b - 1) / b; }
+inline constexpr std::size_t ceil_div(std::size_t a, std::size_t b) noexcept {
+  return (a + b - 1) / b;
+}
 
 }  // namespace hadal

@@ -19,7 +19,8 @@ enum class DType : std::uint8_t {
   i64,
   u8,
   q8_0,   ///< ggml block of 32: f16 scale, 32 x i8 (34 bytes)
-  mxfp4,  ///< ggml block of 32: e8m0 scale, 16 bytes; byte b holds value b (low) and b+16 (high) (17 bytes)
+  mxfp4,  ///< ggml block of 32: e8m0 scale, 16 bytes; byte b holds value b (low) and b+16 (high)
+          ///< (17 bytes)
 };
 
 struct DTypeInfo {

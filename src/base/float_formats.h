@@ -14,7 +14,8 @@ inline float float_from_bf16(std::uint16_t x) noexcept {
 
 inline std::uint16_t bf16_from_float(float x) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(x);
-  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);  // quiet NaN
+  if ((bits & 0x7FFFFFFFu) > 0x7F800000u)
+    return static_cast<std::uint16_t>((bits >> 16) | 0x40u);  // quiet NaN
   return static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
@@ -33,7 +34,8 @@ inline float float_from_e8m0(std::uint8_t e) noexcept {
   return std::bit_cast<float>(static_cast<std::uint32_t>(e) << 23);
 }
 
-/// Smallest power of two s with amax / s <= limit, as e8m0; amax 0 gives 2^-127 (product.md section 2).
+/// Smallest power of two s with amax / s <= limit, as e8m0; amax 0 gives 2^-127 (product.md section
+/// 2).
 std::uint8_t e8m0_scale_for(float amax, float limit) noexcept;
 
 /// The eight magnitudes of e2m1; bit 3 of the code is the sign.

@@ -1,4 +1,5 @@
-// Logging for libraries: level, component, message. Libraries never print; apps/ chooses the sink (stderr).
+// Logging for libraries: level, component, message. Libraries never print; apps/ chooses the sink
+// (stderr).
 #pragma once
 
 #include <fmt/format.h>

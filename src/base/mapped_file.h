@@ -9,11 +9,13 @@
 
 namespace hadal {
 
-/// Owns the mapping; move-only. The bytes stay valid until destruction. If another process truncates the
-/// file meanwhile, the kernel raises SIGBUS: model files are expected not to change while in use.
+/// Owns the mapping; move-only. The bytes stay valid until destruction. If another process
+/// truncates the file meanwhile, the kernel raises SIGBUS: model files are expected not to change
+/// while in use.
 class MappedFile {
  public:
-  /// Maps the whole regular file. Errors: not_found, io_error (message names path and reason). An empty file maps to an empty span.
+  /// Maps the whole regular file. Errors: not_found, io_error (message names path and reason). An
+  /// empty file maps to an empty span.
   static Result<MappedFile> open(const std::filesystem::path& path);
 
   MappedFile(MappedFile&& other) noexcept;

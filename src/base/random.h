@@ -1,4 +1,5 @@
-// The two hash functions that fix data in this project: FNV-1a for names, splitmix64 as counter-based generator.
+// The two hash functions that fix data in this project: FNV-1a for names, splitmix64 as
+// counter-based generator.
 #pragma once
 
 #include <cstdint>

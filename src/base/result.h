@@ -12,7 +12,8 @@
 
 namespace hadal {
 
-/// What kind of failure. `phrase` gives words for people; the exit code and, later, the HTTP status follow from it.
+/// What kind of failure. `phrase` gives words for people; the exit code and, later, the HTTP status
+/// follow from it.
 enum class ErrorCode {
   invalid_argument,  ///< the caller (user, client) asked for something that cannot be: exit 2
   not_found,         ///< file, model, tensor or key is missing
@@ -41,7 +42,8 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit like std::expected
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit like std::expected
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool has_value() const noexcept { return state_.index() == 0; }
@@ -68,7 +70,8 @@ class [[nodiscard]] Result<void> {
   using value_type = void;
 
   Result() = default;
-  Result(Error error) : error_(std::move(error)), ok_(false) {}  // NOLINT: implicit like std::expected
+  Result(Error error)
+      : error_(std::move(error)), ok_(false) {}  // NOLINT: implicit like std::expected
 
   bool has_value() const noexcept { return ok_; }
   explicit operator bool() const noexcept { return ok_; }
@@ -85,15 +88,14 @@ class [[nodiscard]] Result<void> {
 #define HADAL_CONCAT(a, b) HADAL_CONCAT_INNER(a, b)
 
 /// Evaluates a Result<void> expression and returns its error from the enclosing function, if any.
-#define HADAL_TRY(expression)                                          \
-  do {                                                                 \
-    if (auto hadal_try_result = (expression); !hadal_try_result)       \
-      return hadal_try_result.error();                                 \
+#define HADAL_TRY(expression)                                                                     \
+  do {                                                                                            \
+    if (auto hadal_try_result = (expression); !hadal_try_result) return hadal_try_result.error(); \
   } while (false)
 
 /// `HADAL_ASSIGN(auto x, f());` declares x from the value of a Result or returns its error.
-#define HADAL_ASSIGN(declaration, expression)                                     \
-  auto HADAL_CONCAT(hadal_result_, __LINE__) = (expression);                      \
-  if (!HADAL_CONCAT(hadal_result_, __LINE__))                                     \
-    return HADAL_CONCAT(hadal_result_, __LINE__).error();                         \
+#define HADAL_ASSIGN(declaration, expression)                \
+  auto HADAL_CONCAT(hadal_result_, __LINE__) = (expression); \
+  if (!HADAL_CONCAT(hadal_result_, __LINE__))                \
+    return HADAL_CONCAT(hadal_result_, __LINE__).error();    \
   declaration = std::move(HADAL_CONCAT(hadal_result_, __LINE__)).value()

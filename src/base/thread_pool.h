@@ -12,11 +12,12 @@
 
 namespace hadal {
 
-/// Runs `task(i)` for i in [0, n_tasks) on `n_threads` threads, the caller included, and returns when all are done.
-/// Which thread runs which task is unspecified, so a task must compute its outputs alone (promise 2: results do
-/// not depend on the number of threads). Workers spin for a short while, then sleep, so that a busy neighbour on
-/// the same cores costs time slices and not minutes.
-/// Threads: `run` may be called by one thread at a time. Tasks must not throw and must not call `run`.
+/// Runs `task(i)` for i in [0, n_tasks) on `n_threads` threads, the caller included, and returns
+/// when all are done. Which thread runs which task is unspecified, so a task must compute its
+/// outputs alone (promise 2: results do not depend on the number of threads). Workers spin for a
+/// short while, then sleep, so that a busy neighbour on the same cores costs time slices and not
+/// minutes. Threads: `run` may be called by one thread at a time. Tasks must not throw and must not
+/// call `run`.
 class ThreadPool {
  public:
   explicit ThreadPool(std::size_t n_threads);

@@ -26,6 +26,8 @@ inline void touch(std::span<const std::byte> bytes) {
   [[maybe_unused]] const volatile unsigned keep = sum;
 }
 
-inline void touch(std::string_view text) { touch(std::as_bytes(std::span(text))); }
+inline void touch(std::string_view text) {
+  touch(std::as_bytes(std::span(text)));
+}
 
 }  // namespace hadal::fuzz
