@@ -70,8 +70,7 @@ Totals totals_of(const Checkpoint& checkpoint) {
   return totals;
 }
 
-// ------------------------------------------------------------------------------------------------------------
-// JSON
+// ---- JSON
 
 void print_json(const Checkpoint& checkpoint) {
   const ModelNeeds needs = needs_of(checkpoint);
@@ -98,8 +97,7 @@ void print_json(const Checkpoint& checkpoint) {
   fmt::print("{}\n", out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 
-// ------------------------------------------------------------------------------------------------------------
-// text
+// ---- text
 
 std::string size_text(std::uint64_t bytes) {
   constexpr std::pair<double, const char*> kUnits[] = {

@@ -90,8 +90,7 @@ Result<void> write_text(const std::filesystem::path& path, std::string_view text
   return file.commit();
 }
 
-// -----------------------------------------------------------------------------------------------------
-// safetensors
+// ---- safetensors
 
 /// Everything about one safetensors output: what is declared, and how each declaration is written.
 class SafetensorsOutput {
@@ -177,8 +176,7 @@ class SafetensorsOutput {
   std::uint64_t n_bytes_ = 0;
 };
 
-// ------------------------------------------------------------------------------------------------------------
-// GGUF
+// ---- GGUF
 
 /// One GGUF file: experts of a layer are stacked, e_proj and h_proj stand side by side.
 class GgufOutput {

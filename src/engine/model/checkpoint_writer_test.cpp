@@ -1,6 +1,7 @@
 // What synth and convert write, read back; and the GGUF forms that others write (deepseek-v4.md 9).
 #include "engine/model/checkpoint_writer.h"
 
+#include "base/random.h"
 #include "engine/model/checkpoint_test_util.h"
 #include "engine/model/config_gguf.h"
 #include "engine/model/tensor_names.h"
@@ -238,8 +239,49 @@ TEST_F(WriteAndRead, BrokenDraftFileIsAnError) {
   expect_contains(checkpoint.error().message, "mtp-a.gguf");
 }
 
-// ------------------------------------------------------------------------------------------ GGUF
-// as others write it
+// ---- GGUF as others write it
+
+/// Opens the model after damage to single bytes of the first `n_bytes` of a file; what opens must
+/// stay in bounds.
+void expect_damage_is_harmless(const std::filesystem::path& file,
+                               const std::filesystem::path& model, std::uint64_t n_bytes) {
+  RandomStream random(17);
+  for (int i = 0; i < 200; ++i) {
+    const auto at = static_cast<std::streamoff>(random.next() % n_bytes);
+    std::fstream stream(file, std::ios::binary | std::ios::in | std::ios::out);
+    stream.seekg(at);
+    const int old = stream.get();
+    const int damaged =
+        i % 2 == 0 ? old ^ (1 << random.below(8)) : static_cast<int>(random.below(256));
+    stream.seekp(at);
+    stream.put(static_cast<char>(damaged)).flush();
+    const auto checkpoint = Checkpoint::open(model);
+    if (checkpoint) {
+      for (const CheckpointTensor& tensor : checkpoint->tensors())
+        if (!tensor.name.ends_with("tid2eid")) (void)values_of(tensor);
+    } else {
+      EXPECT_FALSE(checkpoint.error().message.empty());
+    }
+    stream.seekp(at);
+    stream.put(static_cast<char>(old)).flush();
+  }
+}
+
+TEST_F(WriteAndRead, DamagedFilesAreRefusedOrReadWithinBounds) {
+  synth("a", WeightTypes::native);
+  synth("a.gguf", WeightTypes::native);
+  const std::filesystem::path& root = directory_.path();
+
+  expect_damage_is_harmless(root / "a.gguf", root / "a.gguf",
+                            12'000);  // metadata and the list of tensors
+  expect_damage_is_harmless(root / "mtp-a.gguf", root / "a.gguf", 5'000);
+  expect_damage_is_harmless(root / "a" / "model.safetensors", root / "a", 20'000);
+  expect_damage_is_harmless(root / "a" / "config.json", root / "a",
+                            bytes_of_file("a/config.json").size());
+
+  EXPECT_TRUE(Checkpoint::open(root / "a").has_value());  // the damage was undone
+  EXPECT_TRUE(Checkpoint::open(root / "a.gguf").has_value());
+}
 
 /// A GGUF file put together tensor by tensor.
 class GgufBuilder {

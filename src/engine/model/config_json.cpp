@@ -401,8 +401,7 @@ Result<void> check_architecture(KeyReader& in) {
   return {};
 }
 
-// ----------------------------------------------------------------------------------------------------------
-// writing
+// ---- writing
 
 using nlohmann::ordered_json;
 

@@ -125,8 +125,7 @@ TEST(TensorNames, UnknownAndOddNamesComeBackAsTheyAre) {
   EXPECT_EQ(hugging_face_name("mtp.0.enorm.weight"), std::nullopt);
 }
 
-// ------------------------------------------------------------------------------------------------
-// published shapes
+// ---- published shapes
 
 ModelConfig flash() {
   ModelConfig c;

@@ -58,8 +58,8 @@ Result<std::vector<std::byte>> TensorStream::encode_all(
       std::min(rows, tasks_per_piece(cols, pool_.size()) * kEncodingRows);
   const std::size_t task_floats = std::min(rows, kEncodingRows) * cols;
   std::vector<std::byte> scales(plan.scale_bytes());
-  std::vector<std::byte> bytes(piece_rows * row_bytes);
-  std::vector<float> scratch(ceil_div(piece_rows, kEncodingRows) * task_floats);
+  bytes_.resize(std::max(bytes_.size(), piece_rows * row_bytes));
+  scratch_.resize(std::max(scratch_.size(), ceil_div(piece_rows, kEncodingRows) * task_floats));
   for (std::size_t begin = 0; begin < rows; begin += piece_rows) {
     const std::size_t n_rows = std::min(piece_rows, rows - begin);
     pool_.run(ceil_div(n_rows, kEncodingRows), [&](std::size_t task) {
@@ -67,10 +67,10 @@ Result<std::vector<std::byte>> TensorStream::encode_all(
       const std::size_t n = std::min(kEncodingRows, n_rows - row);
       const std::size_t scale_at =
           n_scales(plan.encoding, begin + row, cols) * bytes_of(plan.scale_dtype, 1);
-      encode(plan, begin + row, n, &scratch[task * task_floats], &bytes[row * row_bytes],
+      encode(plan, begin + row, n, &scratch_[task * task_floats], &bytes_[row * row_bytes],
              scales.empty() ? nullptr : &scales[scale_at]);
     });
-    HADAL_TRY(take({bytes.data(), n_rows * row_bytes}));
+    HADAL_TRY(take({bytes_.data(), n_rows * row_bytes}));
   }
   return scales;
 }
@@ -106,8 +106,7 @@ Result<void> TensorStream::write_bytes(std::span<const std::byte> bytes, TensorS
   return {};
 }
 
-// ----------------------------------------------------------------------------------------------------------
-// sources
+// ---- sources
 
 void SyntheticSource::read_rows(const TensorSpec& spec, std::size_t first, std::size_t n,
                                 float* out) const {

@@ -56,6 +56,8 @@ class TensorStream {
   ThreadPool& pool_;
   std::uint64_t total_bytes_;
   std::uint64_t done_bytes_ = 0;
+  std::vector<std::byte> bytes_;  ///< of one piece; kept between tensors, as is its scratch memory
+  std::vector<float> scratch_;
 };
 
 }  // namespace hadal
