@@ -14,6 +14,7 @@ inline double fma_rounds(std::size_t n) {
   const Simd::Vec a = Simd::set1(0.999f);
   const Simd::Vec b = Simd::set1(0.001f);
   for (std::size_t round = 0; round < n; ++round) {
+    HADAL_UNROLL
     for (Simd::Vec& v : acc) v = Simd::fma(v, a, b);
   }
   float sum = 0.0f;
@@ -24,8 +25,10 @@ inline double fma_rounds(std::size_t n) {
 inline float read_floats(const float* data, std::size_t n) {
   constexpr std::size_t kStreams = 8;
   Simd::Vec acc[kStreams];
+  HADAL_UNROLL
   for (Simd::Vec& v : acc) v = Simd::zero();
   for (std::size_t i = 0; i < n; i += kStreams * Simd::kLanes) {
+    HADAL_UNROLL
     for (std::size_t s = 0; s < kStreams; ++s) {
       acc[s] = Simd::add(acc[s], Simd::load(data + i + s * Simd::kLanes));
     }

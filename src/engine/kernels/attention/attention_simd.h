@@ -45,19 +45,26 @@ template <std::size_t H, std::size_t V, typename Access>
 inline void value_tile(const AttentionTask& task, const float* w, std::size_t begin,
                        std::size_t end, std::size_t i, float* out, Access at) {
   Simd::Vec acc[H][V];
+  HADAL_UNROLL
   for (auto& head : acc) {
+    HADAL_UNROLL
     for (Simd::Vec& a : head) a = Simd::zero();
   }
   for (std::size_t j = begin; j < end; ++j) {
     const float* key = task.keys[j] + i;
     Simd::Vec value[V];
+    HADAL_UNROLL
     for (std::size_t v = 0; v < V; ++v) value[v] = at.load(key + v * Simd::kLanes);
+    HADAL_UNROLL
     for (std::size_t h = 0; h < H; ++h) {
       const Simd::Vec weight = Simd::set1(w[h * task.n_keys + j]);
+      HADAL_UNROLL
       for (std::size_t v = 0; v < V; ++v) acc[h][v] = Simd::fma(weight, value[v], acc[h][v]);
     }
   }
+  HADAL_UNROLL
   for (std::size_t h = 0; h < H; ++h) {
+    HADAL_UNROLL
     for (std::size_t v = 0; v < V; ++v) {
       float* o = out + h * task.head_dim + i + v * Simd::kLanes;
       at.store(o, begin == 0 ? acc[h][v] : Simd::add(at.load(o), acc[h][v]));

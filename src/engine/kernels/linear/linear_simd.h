@@ -47,6 +47,7 @@ inline void dot_stored_rows(const MatrixView& m, const std::size_t (&rows)[kRowT
                             const float* x, float (&y)[kRowTile]) {
   using Vec = Simd::Vec;
   Decoder w[kRowTile];
+  HADAL_UNROLL
   for (std::size_t r = 0; r < kRowTile; ++r) {
     w[r].open(m, rows[r]);
     y[r] = 0.0f;
@@ -56,21 +57,25 @@ inline void dot_stored_rows(const MatrixView& m, const std::size_t (&rows)[kRowT
     const std::size_t full = begin + (end - begin) / Simd::kLanes * Simd::kLanes;
     Vec acc[kRowTile] = {Simd::zero(), Simd::zero(), Simd::zero(), Simd::zero()};
     for (std::size_t group = begin; group < full; group += Decoder::kGroup) {
+      HADAL_UNROLL
       for (Decoder& d : w) d.enter(group);
       const std::size_t group_end = min_of(group + Decoder::kGroup, full);
       for (std::size_t c = group; c < group_end; c += Simd::kLanes) {
         const Vec v = Simd::load(x + c);
+        HADAL_UNROLL
         for (std::size_t r = 0; r < kRowTile; ++r) acc[r] = Simd::fma(w[r].at(c), v, acc[r]);
       }
     }
     if (full < end) {
       const Vec v = Simd::load_partial(x + full, end - full);
+      HADAL_UNROLL
       for (std::size_t r = 0; r < kRowTile; ++r) {
         acc[r] = Simd::fma(decode_tail(m, rows[r], full, end - full), v, acc[r]);
       }
     }
     float sums[kRowTile];
     _mm_storeu_ps(sums, Simd::sum4(acc[0], acc[1], acc[2], acc[3]));
+    HADAL_UNROLL
     for (std::size_t r = 0; r < kRowTile; ++r) y[r] = begin == 0 ? sums[r] : y[r] + sums[r];
   }
 }
@@ -82,6 +87,7 @@ struct OneRun {
   void run() const {
     for (std::size_t row = task.row_begin; row < task.row_end; row += kRowTile) {
       std::size_t rows[kRowTile];
+      HADAL_UNROLL
       for (std::size_t r = 0; r < kRowTile; ++r) rows[r] = min_of(row + r, task.row_end - 1);
       float y[kRowTile];
       dot_stored_rows<Decoder>(*task.weight, rows, task.x, y);

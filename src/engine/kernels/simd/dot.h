@@ -53,12 +53,16 @@ inline void dot_tile(const float* const* rows, const float* x, std::size_t n, st
   using Vec = Simd::Vec;
   constexpr std::size_t kLanes = Simd::kLanes;
   Vec acc[kRowTile][T];
+  HADAL_UNROLL
   for (auto& row : acc) {
+    HADAL_UNROLL
     for (Vec& a : row) a = Simd::zero();
   }
   const auto step = [&](const Vec(&w)[kRowTile], std::size_t c) __attribute__((always_inline)) {
+    HADAL_UNROLL
     for (std::size_t t = 0; t < T; ++t) {
       const Vec v = Simd::load(x + c * T + t * kLanes);
+      HADAL_UNROLL
       for (std::size_t r = 0; r < kRowTile; ++r) acc[r][t] = Simd::fma(w[r], v, acc[r][t]);
     }
   };
@@ -74,6 +78,7 @@ inline void dot_tile(const float* const* rows, const float* x, std::size_t n, st
         Simd::load_partial(rows[2] + c, n - c), Simd::load_partial(rows[3] + c, n - c)};
     step(w, c);
   }
+  HADAL_UNROLL
   for (std::size_t t = 0; t < T; ++t, y += y_stride) {
     float sums[kRowTile];
     _mm_storeu_ps(sums, Simd::sum4(acc[0][t], acc[1][t], acc[2][t], acc[3][t]));

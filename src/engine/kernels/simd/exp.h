@@ -18,6 +18,7 @@ inline Simd::Vec exp_simd(Simd::Vec x) {
   S::Vec r = S::fma(n, S::set1(-0.693359375f), x);  // ln 2 = 0.693359375 - 2.12194440e-4
   r = S::fma(n, S::set1(2.12194440e-4f), r);
   S::Vec p = S::set1(1.0f / 5040.0f);
+  HADAL_UNROLL
   for (const float c :
        {1.0f / 720.0f, 1.0f / 120.0f, 1.0f / 24.0f, 1.0f / 6.0f, 0.5f, 1.0f, 1.0f}) {
     p = S::fma(p, r, S::set1(c));

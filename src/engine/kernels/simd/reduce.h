@@ -14,6 +14,7 @@ inline float sum_of_squares_simd(const float* x, std::size_t n) {
   Simd::Vec acc[4] = {Simd::zero(), Simd::zero(), Simd::zero(), Simd::zero()};
   std::size_t i = 0;
   for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    HADAL_UNROLL
     for (std::size_t a = 0; a < 4; ++a) {
       const Simd::Vec v = Simd::load(x + i + a * kLanes);
       acc[a] = Simd::fma(v, v, acc[a]);

@@ -9,3 +9,7 @@
 #else
 #error "only for files that are compiled for an instruction set"
 #endif
+
+/// Before a loop over a tile: unrolls it whole, so that the tile stays in registers (at -O2 GCC
+/// would keep it on the stack).
+#define HADAL_UNROLL _Pragma("GCC unroll 16")
