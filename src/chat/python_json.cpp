@@ -189,12 +189,16 @@ void append_value(std::string& out, const Json& value) {
 
 }  // namespace
 
-Result<Json> parse_exact_json(std::string_view text, std::string_view source,
-                              std::size_t max_depth) {
-  Builder builder(max_depth);
+Result<Json> parse_exact_json(std::string_view text, std::string_view source) {
+  Builder builder(kMaxJsonDepth);
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     return error(ErrorCode::bad_format, "{}: expected JSON, found: {}", source, builder.message());
   return std::move(builder.value());
+}
+
+bool is_json(std::string_view text, std::size_t max_depth) {
+  Builder builder(max_depth);
+  return Json::sax_parse(text.begin(), text.end(), &builder);
 }
 
 std::string python_json(const Json& value) {

@@ -20,8 +20,10 @@ inline constexpr std::size_t kMaxJsonDepth = 512;
 /// the place of the first, as in Python. Integers beyond 64 bits keep their digits: they are held
 /// as a binary value with the digits as bytes, which only `python_json` knows how to write. Errors:
 /// bad_format, naming `source`, position, expected and found. Never throws. O(n).
-Result<nlohmann::ordered_json> parse_exact_json(std::string_view text, std::string_view source,
-                                                std::size_t max_depth = kMaxJsonDepth);
+Result<nlohmann::ordered_json> parse_exact_json(std::string_view text, std::string_view source);
+
+/// True if `text` is one JSON value, nested no deeper than `max_depth`.
+bool is_json(std::string_view text, std::size_t max_depth = kMaxJsonDepth);
 
 /// Separators ", " and ": ", floats by repr (shortest digits that round-trip; 1e+16, 1e-05, 1.0).
 /// @param value  nested no deeper than kMaxJsonDepth; strings are UTF-8 and written as they are.

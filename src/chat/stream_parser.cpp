@@ -4,7 +4,7 @@
 #include "chat/prompt_template.h"
 #include "chat/python_json.h"
 
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
@@ -343,7 +343,7 @@ void StreamParser::end_value() {
   if (value_is_skipped_) return;
   if (value_is_string_) return emit_arguments(json_escaped(value_) + '"');
   const std::string_view json = trimmed(value_);
-  if (parse_exact_json(json, "value", kMaxJsonDepth - 1)) return emit_arguments(json);
+  if (is_json(json, kMaxJsonDepth - 1)) return emit_arguments(json);
   count(Repair::invalid_json);
   emit_arguments(fmt::format("\"{}\"", json_escaped(value_)));
 }

@@ -426,7 +426,7 @@ TEST(StreamParser, GivesTheSameForEverySplitInTwo) {
 TEST(StreamParser, GivesTheSameForSplitsInThree) {
   for (const Stream& stream : all_streams()) {
     const Outcome whole = parse(stream);
-    for (std::size_t first = 0; first <= stream.text.size(); ++first)
+    for (std::size_t first = 0; first <= stream.text.size(); first += 3)
       for (std::size_t second = first; second <= stream.text.size(); second += 1 + first % 7)
         ASSERT_EQ(parse(stream, {first, second}), whole) << stream.text << first << " " << second;
   }
