@@ -164,7 +164,7 @@ std::optional<std::int64_t> first_id_outside(const MatrixView& table, std::size_
   for (std::size_t i = 0; i < table.rows * table.cols; ++i) {
     T id;
     std::memcpy(&id, table.data + i * sizeof(T), sizeof(T));
-    if (id < 0 || static_cast<std::uint64_t>(id) >= n_experts) return id;
+    if (static_cast<std::uint64_t>(id) >= n_experts) return id;  // negative ids become huge
   }
   return std::nullopt;
 }

@@ -58,6 +58,7 @@ class CheckpointSource final : public WeightSource {
 struct WriteOptions {
   WeightTypes types = WeightTypes::f32;
   std::uint64_t max_shard_bytes = 5'000'000'000;  ///< safetensors only
+  std::size_t scratch_floats = 8u << 20;          ///< values in flight, over all threads: 32 MB
   /// Called from the calling thread after every piece; `total` is known from the start.
   std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)> on_progress = {};
   std::function<void(GgufWriter&)> add_gguf_metadata = {};  ///< e.g. the vocabulary

@@ -194,13 +194,16 @@ TEST_F(WriteAndRead, ShardsAreOneModel) {
   expect_equal_values(open("shards"), open("whole"));
 }
 
-TEST_F(WriteAndRead, ThreadsDoNotChangeTheBytes) {
+TEST_F(WriteAndRead, ThreadsAndPieceSizesDoNotChangeTheBytes) {
   ThreadPool one(1), many(5);
   const ModelConfig config = tiny_config();
-  done(write_safetensors_model(config, SyntheticSource(config), directory_.path() / "one", "",
-                               {.types = WeightTypes::native}, one));
-  done(write_safetensors_model(config, SyntheticSource(config), directory_.path() / "many", "",
-                               {.types = WeightTypes::native}, many));
+  const SyntheticSource source(config);
+  const WriteOptions whole{.types = WeightTypes::native};
+  const WriteOptions pieces{.types = WeightTypes::native,
+                            .scratch_floats = 1};  // 128 rows at a time
+
+  done(write_safetensors_model(config, source, directory_.path() / "one", "", pieces, one));
+  done(write_safetensors_model(config, source, directory_.path() / "many", "", whole, many));
 
   EXPECT_EQ(bytes_of_file("one/model.safetensors"), bytes_of_file("many/model.safetensors"));
 }

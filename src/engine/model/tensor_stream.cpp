@@ -9,11 +9,9 @@
 namespace hadal {
 namespace {
 
-constexpr std::size_t kScratchFloats = 8u << 20;  // 32 MB for all tasks of a piece
-
 /// Tasks of 128 rows per piece: as many as the scratch memory allows, but work for every thread.
-std::size_t tasks_per_piece(std::size_t cols, std::size_t n_threads) {
-  return std::max(n_threads, kScratchFloats / (kEncodingRows * cols));
+std::size_t tasks_per_piece(std::size_t scratch_floats, std::size_t cols, std::size_t n_threads) {
+  return std::max(n_threads, scratch_floats / (kEncodingRows * cols));
 }
 
 }  // namespace
@@ -55,7 +53,7 @@ Result<std::vector<std::byte>> TensorStream::encode_all(
   const std::size_t cols = plan.cols();
   const std::size_t row_bytes = encoded_row_bytes(plan.encoding, cols);
   const std::size_t piece_rows =
-      std::min(rows, tasks_per_piece(cols, pool_.size()) * kEncodingRows);
+      std::min(rows, tasks_per_piece(options_.scratch_floats, cols, pool_.size()) * kEncodingRows);
   const std::size_t task_floats = std::min(rows, kEncodingRows) * cols;
   std::vector<std::byte> scales(plan.scale_bytes());
   bytes_.resize(std::max(bytes_.size(), piece_rows * row_bytes));
