@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "fuzz_target.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -42,8 +43,11 @@ void run_damaged(const Bytes& input, std::uint64_t seed) {
 int main(int argc, char** argv) {
   std::size_t n_files = 0;
   for (int i = 1; i < argc; ++i) {
-    for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
-      const Bytes input = read_file(entry.path());
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(argv[i])) files.push_back(entry);
+    std::sort(files.begin(), files.end());  // the same damage on every machine
+    for (const std::filesystem::path& file : files) {
+      const Bytes input = read_file(file);
       run(input);
       run_damaged(input, n_files++);
     }

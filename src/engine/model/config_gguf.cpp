@@ -251,6 +251,8 @@ Result<ModelConfig> config_from_gguf(const GgufFile& file) {
   c.bos_token_id = token_id(file, "tokenizer.ggml.bos_token_id", 0);
   c.eos_token_id = token_id(file, "tokenizer.ggml.eos_token_id", 1);
   c.pad_token_id = token_id(file, "tokenizer.ggml.padding_token_id", 2);
+  // One outside of the vocabulary names nothing: as if absent.
+  if (static_cast<std::size_t>(c.pad_token_id) >= c.vocab_size) c.pad_token_id = 2;
   if (in.first_error()) return *in.first_error();
   if (c.num_hidden_layers > 1024)
     return validate(c, file.source()).error();  // before lists of that length

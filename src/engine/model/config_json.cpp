@@ -165,6 +165,8 @@ void read_sizes(KeyReader& in, ModelConfig& c) {
   c.bos_token_id = in.token_id("bos_token_id", 0);
   c.eos_token_id = in.token_id("eos_token_id", 1);
   c.pad_token_id = in.token_id("pad_token_id", 2);
+  // One outside of the vocabulary names nothing: as if absent.
+  if (static_cast<std::size_t>(c.pad_token_id) >= c.vocab_size) c.pad_token_id = 2;
 }
 
 void read_numbers(KeyReader& in, ModelConfig& c) {
