@@ -17,7 +17,7 @@ for header in $(find src apps -name '*.h' | sort); do
 done >"$list"
 # Headers that are written once for every instruction set (they use `Simd`) are compiled for each, as the build does.
 xargs -P "$(nproc)" -I {} sh -c '
-  alone() { $CXX -std=c++20 -fsyntax-only -w -Isrc -isystem /usr/include/torch/csrc/api/include "$@" -x c++ /dev/null; }
+  alone() { $CXX -std=c++20 -fsyntax-only -w -DHADAL_SOURCE_DIR=\"\" -Isrc -isystem /usr/include/torch/csrc/api/include "$@" -x c++ /dev/null; }
   avx2="-mavx2 -mfma -mf16c"
   avx512="$avx2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni"
   case "$(grep -l "Simd::" "$1"):$1" in
