@@ -64,7 +64,9 @@ TEST(PreTokenizer, MakesEachInvalidByteAPieceOfItsOwn) {
                       "cd"),
             (Pieces{"ab", "\xFF", "\xE4", "\xBD", "cd"}));
   EXPECT_EQ(pieces_of("\xED\xA0\x80"), (Pieces{"\xED", "\xA0", "\x80"}));  // a surrogate
-  EXPECT_EQ(pieces_of("\xC0\xAF"), (Pieces{"\xC0", "\xAF"}));              // overlong
+  EXPECT_EQ(pieces_of("\xF4\x90\x80\x80"),
+            (Pieces{"\xF4", "\x90", "\x80", "\x80"}));         // above U+10FFFF
+  EXPECT_EQ(pieces_of("\xC0\xAF"), (Pieces{"\xC0", "\xAF"}));  // overlong
 }
 
 TEST(PreTokenizer, AnswersNothingForNothing) {

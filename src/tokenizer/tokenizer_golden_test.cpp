@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <span>
 #include <sstream>
 #include <string>
@@ -102,13 +102,13 @@ TEST_P(TokenizerGolden, PrintsItsSpeed) {
   std::string mixed;
   for (std::uint64_t i = 0; mixed.size() < kBytes; ++i) mixed += random.text(i);
   for (const std::string& text : {mixed, std::string(kBytes, 'a')}) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     const Ids ids = tokenizer_->encode(text, SpecialTokens::parse);
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 
     EXPECT_EQ(tokenizer_->decode(ids), text);
-    fmt::print("{}: {} bytes, {} ids, {:.1f} MB/s\n", GetParam().name, text.size(), ids.size(),
-               static_cast<double>(text.size()) / 1e6 / taken.count());
+    fmt::print("{}: {} bytes, {} ids, {:.1f} MB per second of one CPU\n", GetParam().name,
+               text.size(), ids.size(), static_cast<double>(text.size()) / 1e6 / seconds);
   }
 }
 

@@ -279,15 +279,24 @@ TEST(GgufVocabulary, RefusesTwoTokensWithOneText) {
 TEST(GgufVocabulary, RefusesTypesAndTextsOutOfRange) {
   VocabularyTables types = small_tables();
   types.types[7] = static_cast<TokenType>(9);
-  VocabularyTables short_types = small_tables();
-  short_types.types.pop_back();
   VocabularyTables invalid_text = small_tables();
   invalid_text.tokens[7] = "\xFF";
   VocabularyTables bos = small_tables();
   bos.bos = 300;
-  for (const auto& tables : {types, short_types, invalid_text, bos}) {
+  for (const auto& tables : {types, invalid_text, bos}) {
     EXPECT_FALSE(read_gguf(gguf_image(tables)).has_value());
   }
+}
+
+TEST(GgufVocabulary, NamesTheKeyWhoseLengthIsWrong) {
+  VocabularyTables tables = small_tables();
+  tables.types.pop_back();
+  const auto again = read_gguf(gguf_image(tables));
+  ASSERT_FALSE(again.has_value());
+  EXPECT_NE(
+      again.error().message.find("'tokenizer.ggml.token_type': expected 300 integers, found 299"),
+      std::string::npos)
+      << again.error().message;
 }
 
 TEST(SyntheticVocabulary, HasItsTokensInTheSpecifiedOrder) {
