@@ -8,8 +8,9 @@ BUILD = cmake --build -j $(JOBS) --preset
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-run: build  ## set up, build, play one episode with the built-in model
+run: build  ## set up, build, play one episode with the built-in model, then count fifty per depth
 	build/hadal play
+	build/hadal play --episodes 50
 
 build: setup  ## set up, build the program: build/hadal
 	$(CONFIGURE) release && $(BUILD) release --target hadal

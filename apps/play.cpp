@@ -31,7 +31,7 @@ struct PlayFlags {
 };
 
 constexpr int kTrainedDepth = 3;      // of the first built-in model: household only
-constexpr int kShownDepth = 3;        // of the single episode, when --depth is not given
+constexpr int kShownDepth = 2;        // of the single episode, when --depth is not given
 constexpr const char* kMode = "off";  // the world-model module does not exist yet
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
