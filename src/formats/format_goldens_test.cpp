@@ -158,8 +158,9 @@ TEST(FormatGoldens, our_gguf_is_the_one_the_python_package_read) {
 }
 
 TEST(FormatGoldens, ggml_types_of_the_python_package) {
-  EXPECT_EQ(all_ggml_types().size(), manifest().at("ggml_types").size());
-  for (const auto& expected : manifest().at("ggml_types")) {
+  const auto types = manifest().at("ggml_types");
+  EXPECT_EQ(all_ggml_types().size(), types.size());
+  for (const auto& expected : types) {
     const GgmlType* type = find_ggml_type(expected.at("id").get<std::uint32_t>());
     ASSERT_NE(type, nullptr) << expected;
     EXPECT_EQ(type->name, expected.at("name").get<std::string>());
