@@ -17,6 +17,7 @@
 #include <fstream>
 
 #include <ATen/ATen.h>
+#include <unistd.h>
 
 namespace hadal::train {
 namespace {
@@ -48,7 +49,9 @@ class CountingStream final : public TokenStream {
 
 class TrainingTest : public testing::Test {
  protected:
-  TrainingTest() : directory_(std::filesystem::temp_directory_path() / "hadal_training_test") {
+  TrainingTest()
+      : directory_(std::filesystem::temp_directory_path() /
+                   ("hadal_training_test_" + std::to_string(::getpid()))) {
     std::filesystem::remove_all(directory_);
   }
   ~TrainingTest() override { std::filesystem::remove_all(directory_); }
