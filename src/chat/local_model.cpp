@@ -26,17 +26,22 @@ SamplingOptions sampling_of(const CompletionOptions& options) {
           .n_logprobs = 0};
 }
 
+/// Without the special tokens in the vocabulary the model can only write the tags as text.
+ControlText control_text(const Tokenizer& tokenizer) {
+  const bool has_tags = tokenizer.find_special("</think>") && tokenizer.find_special("｜DSML｜");
+  return has_tags ? ControlText::special_tokens : ControlText::any_text;
+}
+
 /// Turns chosen tokens into events: bytes, stop strings, reasoning, content and calls.
 class Answer {
  public:
-  Answer(const CompletionRequest& request, const Tokenizer& tokenizer, const OnChatEvent& on_event)
+  Answer(const CompletionRequest& request, AnswerStart start, const Tokenizer& tokenizer,
+         const OnChatEvent& on_event)
       : tokenizer_(tokenizer),
         on_event_(on_event),
         is_raw_(!std::holds_alternative<Conversation>(request.prompt)),
         filter_(request.options.stop),
-        parser_({.start = request.prompt_options.think == ThinkMode::off ? AnswerStart::content
-                                                                         : AnswerStart::reasoning,
-                 .control = ControlText::special_tokens}) {}
+        parser_({.start = start, .control = control_text(tokenizer)}) {}
 
   /// False: stop here.
   bool take(std::int32_t token) {
@@ -99,9 +104,9 @@ Result<Tokenizer> open_tokenizer(const Checkpoint& checkpoint) {
 LocalModel::LocalModel(Engine& engine, const Tokenizer& tokenizer, LocalModelOptions options)
     : engine_(engine), tokenizer_(tokenizer), options_(std::move(options)) {}
 
-Result<std::vector<std::int32_t>> LocalModel::prompt_tokens(
-    const CompletionRequest& request) const {
-  if (const auto* ids = std::get_if<std::vector<std::int32_t>>(&request.prompt)) return *ids;
+Result<LocalModel::PromptTokens> LocalModel::prompt_tokens(const CompletionRequest& request) const {
+  if (const auto* ids = std::get_if<std::vector<std::int32_t>>(&request.prompt))
+    return PromptTokens{.ids = *ids};
   if (!tokenizer_.can_encode()) {
     return error(ErrorCode::unsupported,
                  "the vocabulary of {} lacks byte tokens: text cannot be encoded",
@@ -109,7 +114,9 @@ Result<std::vector<std::int32_t>> LocalModel::prompt_tokens(
   }
   HADAL_ASSIGN(const Prompt prompt,
                encode_prompt(std::get<Conversation>(request.prompt), request.prompt_options));
-  return prompt.encode(tokenizer_);
+  return PromptTokens{
+      .ids = prompt.encode(tokenizer_),
+      .answer = prompt.opens_reasoning() ? AnswerStart::reasoning : AnswerStart::content};
 }
 
 std::size_t LocalModel::reuse_prefix(std::span<const std::int32_t> prompt) {
@@ -128,7 +135,8 @@ std::size_t LocalModel::reuse_prefix(std::span<const std::int32_t> prompt) {
 
 Result<Completion> LocalModel::complete(const CompletionRequest& request,
                                         const OnChatEvent& on_event) {
-  HADAL_ASSIGN(const auto prompt, prompt_tokens(request));
+  HADAL_ASSIGN(const PromptTokens encoded, prompt_tokens(request));
+  const std::vector<std::int32_t>& prompt = encoded.ids;
   const ModelConfig& config = engine_.config();
   const std::size_t context = options_.context > 0
                                   ? std::min(options_.context, config.max_position_embeddings)
@@ -140,7 +148,7 @@ Result<Completion> LocalModel::complete(const CompletionRequest& request,
                  prompt.size(), context);
   }
   const std::size_t room = context - prompt.size();
-  Answer answer(request, tokenizer_, on_event);
+  Answer answer(request, encoded.answer, tokenizer_, on_event);
   const std::size_t n_reused = reuse_prefix(prompt);
   const auto start = Clock::now();
   auto first_token = start;

@@ -29,7 +29,13 @@ class LocalModel final : public LanguageModel {
                               const OnChatEvent& on_event) override;
 
  private:
-  Result<std::vector<std::int32_t>> prompt_tokens(const CompletionRequest& request) const;
+  /// A prompt as the engine takes it, and where its answer begins.
+  struct PromptTokens {
+    std::vector<std::int32_t> ids;
+    AnswerStart answer = AnswerStart::content;
+  };
+
+  Result<PromptTokens> prompt_tokens(const CompletionRequest& request) const;
   /// Makes state_ hold a prefix of `prompt` and returns its length, which is below the prompt's.
   std::size_t reuse_prefix(std::span<const std::int32_t> prompt);
 
