@@ -71,6 +71,7 @@ constexpr LeafNames kMtpLeaves[] = {
 constexpr std::pair<std::string_view, std::string_view> kOldSpellings[] = {
     {"self_attn.q_a_layernorm", "attn.q_norm"},
     {"self_attn.kv_a_layernorm", "attn.kv_norm"},
+    {"attn.norm", "attn.kv_norm"},  // as transformers 5.23 saves it
     {"self_attn.compressor.indexer.weights_proj", "attn.indexer.weights_proj"},
     {"ffn.gate.e_score_correction_bias", "ffn.gate.bias"},
 };
