@@ -43,7 +43,7 @@ bench: setup  ## operators of the cpu backend beside the peaks of this machine
 
 train:  ## train the built-in model (optional LibTorch component; resumes by itself)
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
-	build-train/hadal train --config models/builtin/train.json --out train-out
+	build-train/hadal train --config models/training/stage1/train.json --out train-out
 
 test-train:  ## tests of the trainer and of the engine against it
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target src/train/all && tools/run_tests.sh build-train/src/train

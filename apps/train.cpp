@@ -30,6 +30,7 @@ namespace {
 
 struct TrainFlags {
   std::string config;
+  std::string init;
   std::string out;
   std::string tokenizer = "models/builtin/tokenizer.json";
   double max_minutes = 0.0;
@@ -62,6 +63,9 @@ Result<TrainingTextOptions> text_options(const std::string& config, const std::s
       {"chat_share", &options.chat_share},
       {"tools_share", &options.tools_share},
       {"small_talk_share", &options.small_talk_share},
+      {"depth_one_share", &options.depth_one_share},
+      {"branch_share", &options.world.branch_share},
+      {"second_goal_share", &options.world.second_goal_share},
       {"distractor_ratio", &options.world.distractor_ratio},
       {"topological_share", &options.world.topological_share},
       {"mistake_share", &options.world.mistake_share}};
@@ -102,6 +106,7 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
                                          run.config.max_length);
   run.train = &train_stream;
   run.heldout = &heldout_stream;
+  run.init = flags.init;
   run.out = flags.out;
   run.max_minutes = flags.max_minutes;
   run.stop = &stop_requested;
@@ -134,11 +139,14 @@ void add_train(CLI::App& app, int& exit_code) {
   CLI::App* verb = app.add_subcommand(
       "train", "Train a model on the causal worlds; resumes what it finds in --out");
   verb->add_option("--config", flags->config,
-                   "training config (JSON); models/builtin/train.json made the built-in model")
+                   "training config (JSON); models/training/ has those of the built-in model")
       ->required();
   verb->add_option("--out", flags->out,
                    "directory of checkpoints, log and curve; its model opens with -m")
       ->required();
+  verb->add_option("--init", flags->init,
+                   "model directory whose weights the run starts from (a further stage), unless "
+                   "--out can be resumed");
   verb->add_option("--tokenizer", flags->tokenizer, "tokenizer.json")->capture_default_str();
   verb->add_option("--max-minutes", flags->max_minutes,
                    "stop this process, with a checkpoint, after N minutes");

@@ -102,6 +102,11 @@ std::vector<Piece> small_talk_text(std::uint64_t draw, const worlds::LossWeights
   return weigh(encode(conversation), {weights.observation}, weights);
 }
 
+int draw_depth(RandomStream& random, double depth_one_share, int max_depth) {
+  if (max_depth == 1 || random.uniform() < depth_one_share) return 1;
+  return 2 + static_cast<int>(random.below(static_cast<std::uint32_t>(max_depth - 1)));
+}
+
 }  // namespace
 
 std::vector<Piece> chat_training_text(const worlds::WorldKey& key,
@@ -128,7 +133,7 @@ std::vector<Piece> training_text(worlds::Split split, std::uint64_t seed, std::u
   const worlds::WorldKey key{
       .split = split,
       .domain = random.below(static_cast<std::uint32_t>(worlds::domains().size())),
-      .depth = 1 + static_cast<int>(random.below(static_cast<std::uint32_t>(max_depth))),
+      .depth = draw_depth(random, options.depth_one_share, max_depth),
       .seed = seed,
       .index = index};
   return as_chat ? chat_training_text(key, options.world, with_tool_section)

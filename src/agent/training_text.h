@@ -11,8 +11,9 @@ namespace hadal {
 
 struct TrainingTextOptions {
   worlds::WorldOptions world;
-  int max_depth = 3;            ///< depths 1..max_depth, equally often
-  double chat_share = 1.0 / 3;  ///< sequences in the chat format
+  int max_depth = 3;                 ///< depths 1..max_depth
+  double depth_one_share = 1.0 / 3;  ///< sequences of depth 1; the rest is shared equally
+  double chat_share = 1.0 / 3;       ///< sequences in the chat format
   double tools_share =
       0.25;  ///< of these: with the full tool section of deepseek-v4.md 11.4 in the system text
   double small_talk_share = 0.02;

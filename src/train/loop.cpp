@@ -298,6 +298,10 @@ class Training {
       state_ = *resumed;
       log_info("train", "resuming {} at step {}, {:.1f} minutes", run_.out.string(),
                state_.progress.step, state_.progress.seconds / 60.0);
+    } else if (!run_.init.empty()) {
+      HADAL_ASSIGN(const Checkpoint start, Checkpoint::open(run_.init.string()));
+      HADAL_TRY(read_weights(start, model_));
+      log_info("train", "starting from the weights of {}", run_.init.string());
     }
     log_info("train", "{} parameters, {} workers, optimiser {}", model_.n_parameters(),
              config_.threads, config_.optimizer.muon ? "Muon and AdamW" : "AdamW");

@@ -16,6 +16,9 @@ struct TrainRun {
   TrainConfig config;
   const TokenStream* train = nullptr;
   const TokenStream* heldout = nullptr;
+  /// A model directory whose weights the run starts from instead of random ones (a second stage:
+  /// fresh optimiser and schedule); not looked at when `out` holds a checkpoint. May be empty.
+  std::filesystem::path init;
   std::filesystem::path out;   ///< checkpoints, log and curve; a checkpoint found there is resumed
   std::string tokenizer_json;  ///< copied beside the model
   double max_minutes = 0.0;    ///< of this process; 0: until the schedule ends

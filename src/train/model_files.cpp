@@ -140,12 +140,17 @@ Result<void> write_model(const V4Model& model, const std::string& tokenizer_json
                                 : write_file(directory / "tokenizer.json", tokenizer_json);
 }
 
+Result<void> read_weights(const Checkpoint& checkpoint, const V4Model& model) {
+  for (const FileTensor& t : file_tensors(model)) HADAL_TRY(decode_into(checkpoint, t));
+  return {};
+}
+
 Result<V4Model> model_from_checkpoint(const Checkpoint& checkpoint) {
   V4Model model(checkpoint.config(),
                 [](std::string_view, ParameterKind kind, at::IntArrayRef shape) {
                   return at::zeros(shape, kind == ParameterKind::table ? at::kLong : at::kFloat);
                 });
-  for (const FileTensor& t : file_tensors(model)) HADAL_TRY(decode_into(checkpoint, t));
+  HADAL_TRY(read_weights(checkpoint, model));
   return model;
 }
 

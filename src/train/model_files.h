@@ -19,8 +19,11 @@ namespace hadal::train {
 Result<void> write_model(const V4Model& model, const std::string& tokenizer_json,
                          const std::filesystem::path& directory);
 
-/// The weights of an opened checkpoint, decoded to f32. Errors: bad_format (a tensor is missing or
-/// of another shape).
+/// Overwrites the weights of `model` with those of an opened checkpoint, decoded to f32. Errors:
+/// bad_format (a tensor is missing or of another shape; `model` is then partly overwritten).
+Result<void> read_weights(const Checkpoint& checkpoint, const V4Model& model);
+
+/// A model with the config and the weights of an opened checkpoint. Errors as read_weights.
 Result<V4Model> model_from_checkpoint(const Checkpoint& checkpoint);
 
 /// What a resumed run needs beside the weights.

@@ -110,6 +110,25 @@ TEST_F(TrainingTest, AResumedRunEndsWithTheSameBits) {
   EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
 }
 
+TEST_F(TrainingTest, AFurtherStageStartsFromTheWeightsOfAnEarlierOne) {
+  const CountingStream stream;
+  ASSERT_TRUE(run_training(run_of(stream, "stage1", 3)).has_value());
+  std::atomic<bool> at_once{true};
+  TrainRun further = run_of(stream, "stage2", 3);
+  further.config.seed = 2;
+  further.init = directory_ / "stage1";
+  further.stop = &at_once;
+
+  const auto stopped = run_training(further);
+
+  ASSERT_TRUE(stopped.has_value()) << stopped.error().message;
+  EXPECT_EQ(stopped->steps, 0u);
+  EXPECT_TRUE(weights_of(directory_ / "stage1") == weights_of(directory_ / "stage2"));
+  further.init = directory_ / "nowhere";
+  further.out = directory_ / "stage3";
+  EXPECT_FALSE(run_training(further).has_value());
+}
+
 TEST_F(TrainingTest, ACheckpointOfAnotherShapeIsRefused) {
   const CountingStream stream;
   ASSERT_TRUE(run_training(run_of(stream, "shape", 1)).has_value());

@@ -1,7 +1,8 @@
-// exp and sigmoid as branch-free scalar code that compilers turn into vector code.
+// Small loops that the trainer's kernels share, in a form that compilers turn into vector code.
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 namespace hadal::train {
@@ -30,6 +31,27 @@ inline float fast_exp(float x) {
 
 inline float fast_sigmoid(float x) {
   return 1.0f / (1.0f + fast_exp(-x));
+}
+
+inline float dot(const float* a, const float* b, std::size_t n) {
+  float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+  for (std::size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+inline void axpy(float factor, const float* x, float* y, std::size_t n) {
+#pragma omp simd
+  for (std::size_t i = 0; i < n; ++i) y[i] += factor * x[i];
+}
+
+/// Rotates the pairs (2i, 2i + 1) by the given angles times `sign`.
+inline void rotate(const float* cos, const float* sin, std::size_t half, float sign, float* pairs) {
+  for (std::size_t i = 0; i < half; ++i) {
+    const float a = pairs[2 * i], b = pairs[2 * i + 1], s = sign * sin[i];
+    pairs[2 * i] = a * cos[i] - b * s;
+    pairs[2 * i + 1] = a * s + b * cos[i];
+  }
 }
 
 }  // namespace hadal::train

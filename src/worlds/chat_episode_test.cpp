@@ -2,6 +2,7 @@
 
 #include "worlds/generator.h"
 #include "worlds/small_talk.h"
+#include "worlds/test_world.h"
 
 #include <gtest/gtest.h>
 
@@ -14,8 +15,8 @@ namespace {
 TEST(ChatEpisode, HoldsTheEventsOfTheNarrativeOfTheSameKey) {
   for (std::uint64_t i = 0; i < 200; ++i) {
     const WorldKey key{.depth = static_cast<int>(i % 3) + 1, .index = i};
-    const World world = generate_world(key, {});
-    const ChatEpisode episode = training_chat_episode(key, {});
+    const World world = generate_world(key, varied_worlds());
+    const ChatEpisode episode = training_chat_episode(key, varied_worlds());
     std::string text = std::string(kBosToken) + episode.opening.system;
     for (const ChatStep& step : episode.steps) {
       ASSERT_EQ(step.arguments.size(), 1u);
@@ -27,12 +28,12 @@ TEST(ChatEpisode, HoldsTheEventsOfTheNarrativeOfTheSameKey) {
       ASSERT_NE(action, world.mechanisms.end());
       text += step.content + call_text(world, *action) + "<|/ev|>" + step.result;
     }
-    EXPECT_EQ(text + std::string(kEosToken), text_of(training_narrative(key, {})));
+    EXPECT_EQ(text + std::string(kEosToken), text_of(training_narrative(key, varied_worlds())));
   }
 }
 
 TEST(ChatEpisode, DefinesEveryToolItCallsAndAsksInPlainWords) {
-  const ChatEpisode episode = training_chat_episode({.depth = 3, .index = 5}, {});
+  const ChatEpisode episode = training_chat_episode({.depth = 3, .index = 5}, varied_worlds());
   std::set<std::string> tools;
   for (const ToolDefinition& tool : episode.opening.tools) {
     EXPECT_TRUE(tools.insert(tool.name).second);

@@ -90,7 +90,7 @@ TEST(Generator, TenThousandWorldsKeepEveryPromise) {
   std::set<std::uint64_t> test_structures;
   for (std::uint64_t i = 0; i < 10000; ++i) {
     SCOPED_TRACE(i);
-    const World world = generate_world(key_of(i), {});
+    const World world = generate_world(key_of(i), varied_worlds());
     expect_plan_works(world);
     expect_enough_distractors(world);
     expect_well_formed(world);
@@ -108,8 +108,8 @@ TEST(Generator, TenThousandWorldsKeepEveryPromise) {
 
 TEST(Generator, ReachesTheGreatestDepth) {
   for (std::uint64_t i = 0; i < 16; ++i)
-    expect_plan_works(
-        generate_world({.depth = 4 + static_cast<int>(i % 5), .seed = 4, .index = i}, {}));
+    expect_plan_works(generate_world({.depth = 4 + static_cast<int>(i % 5), .seed = 4, .index = i},
+                                     varied_worlds()));
 }
 
 // --- breadth-first search against all sequences, with dynamics written a second time ---
@@ -194,7 +194,7 @@ TEST(LongestCausalChain, CountsNeedsAndNotNeighbours) {
 
 TEST(OptimalActions, AreExactlyThoseThatBringTheGoalOneStepNearer) {
   for (std::uint64_t i = 0; i < 300; ++i) {
-    const World world = generate_world(key_of(i), {});
+    const World world = generate_world(key_of(i), varied_worlds());
     const auto best = optimal_actions(world, world.initial);
     EXPECT_FALSE(best.empty());
     for (std::size_t m = 0; m < world.mechanisms.size(); ++m) {
@@ -253,14 +253,15 @@ bool same(const World& a, const World& b) {
 
 TEST(Generator, SameKeySameWorldInAnyOrder) {
   std::vector<World> forward;
-  for (std::uint64_t i = 0; i < 200; ++i) forward.push_back(generate_world(key_of(i), {}));
+  for (std::uint64_t i = 0; i < 200; ++i)
+    forward.push_back(generate_world(key_of(i), varied_worlds()));
   for (std::uint64_t i = 200; i-- > 0;) {
-    EXPECT_TRUE(same(forward[i], generate_world(key_of(i), {})));
-    EXPECT_FALSE(same(forward[i], generate_world(key_of(i + 1), {})));
+    EXPECT_TRUE(same(forward[i], generate_world(key_of(i), varied_worlds())));
+    EXPECT_FALSE(same(forward[i], generate_world(key_of(i + 1), varied_worlds())));
   }
   WorldKey other_seed = key_of(0);
   other_seed.seed = 4;
-  EXPECT_FALSE(same(forward[0], generate_world(other_seed, {})));
+  EXPECT_FALSE(same(forward[0], generate_world(other_seed, varied_worlds())));
 }
 
 TEST(StructureHash, IgnoresNamesWordsAndOrder) {
@@ -309,7 +310,7 @@ TEST(Generator, AboutFifteenInAHundredWorldsHoldAMutex) {
   int n_mutex = 0;
   constexpr int kWorlds = 3000;
   for (std::uint64_t i = 0; i < kWorlds; ++i) {
-    const World world = generate_world(key_of(i), {});
+    const World world = generate_world(key_of(i), varied_worlds());
     const bool destroys =
         std::any_of(world.mechanisms.begin(), world.mechanisms.end(), [&](const Mechanism& m) {
           return std::any_of(m.eff.begin(), m.eff.end(), [&](Literal l) {

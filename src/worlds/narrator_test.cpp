@@ -290,7 +290,7 @@ TEST(Narrative, CausesMarksAndEffectsFollowFromTheTextAlone) {
 
 TEST(Narrative, DefaultOptionsKeepTheRulesToo) {
   for (std::uint64_t i = 0; i < 300; ++i) {
-    const std::string text = text_of(training_narrative(key_of(i), {}));
+    const std::string text = text_of(training_narrative(key_of(i), varied_worlds()));
     SCOPED_TRACE(text);
     check_story(read_events(text));
     if (HasFailure()) return;
@@ -299,16 +299,18 @@ TEST(Narrative, DefaultOptionsKeepTheRulesToo) {
 
 TEST(Narrative, SameKeySameText) {
   for (std::uint64_t i = 100; i-- > 0;)
-    EXPECT_EQ(text_of(training_narrative(key_of(i), {})),
-              text_of(training_narrative(key_of(i), {})));
-  EXPECT_NE(text_of(training_narrative(key_of(1), {})), text_of(training_narrative(key_of(7), {})));
+    EXPECT_EQ(text_of(training_narrative(key_of(i), varied_worlds())),
+              text_of(training_narrative(key_of(i), varied_worlds())));
+  EXPECT_NE(text_of(training_narrative(key_of(1), varied_worlds())),
+            text_of(training_narrative(key_of(7), varied_worlds())));
 }
 
 // Published tables and resumed training runs rest on this stream. Whoever changes words, defaults
 // or the order of draws on purpose measures again and then writes the new number here.
 TEST(Narrative, StreamIsTheOneThatWasPublished) {
   std::string text;
-  for (std::uint64_t i = 0; i < 300; ++i) text += text_of(training_narrative(key_of(i), {}));
+  for (std::uint64_t i = 0; i < 300; ++i)
+    text += text_of(training_narrative(key_of(i), varied_worlds()));
   EXPECT_EQ(fnv1a64(text), 2264193799766750959u);
 }
 
@@ -320,7 +322,7 @@ TEST(Narrative, PiecesAreCutAtSpecialTokens) {
     return t.starts_with("<|") || t.starts_with("<｜");
   };
   for (std::uint64_t i = 0; i < 100; ++i) {
-    const auto pieces = training_narrative(key_of(i), {});
+    const auto pieces = training_narrative(key_of(i), varied_worlds());
     for (std::size_t p = 0; p + 1 < pieces.size(); ++p)
       EXPECT_TRUE(ends_special(pieces[p].text) || begins_special(pieces[p + 1].text))
           << pieces[p].text;
@@ -365,9 +367,9 @@ TEST(Narrative, MarksCanBeTurnedOff) {
 // Play and training must show the model the same text.
 TEST(Narrator, StepByStepEqualsTheTrainingText) {
   for (std::uint64_t i = 0; i < 200; ++i) {
-    const std::string whole = text_of(training_narrative(key_of(i), {}));
-    const World world = generate_world(key_of(i), {});
-    Narrator narrator(world, {});
+    const std::string whole = text_of(training_narrative(key_of(i), varied_worlds()));
+    const World world = generate_world(key_of(i), varied_worlds());
+    Narrator narrator(world, varied_worlds());
     Simulator simulator(world);
     std::string text = text_of(narrator.prompt());
     while (!simulator.goal_reached()) {

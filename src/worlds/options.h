@@ -1,6 +1,7 @@
-// Every knob of the generator and of the narratives in one place. The defaults are those of the
-// first built-in model (household only): easy enough for a plain transformer, because the ancestors
-// of the goal are marked and the facts come first. Shares are probabilities, 0..1.
+// Every knob of the generator and of the narratives in one place. The defaults are the worlds that
+// the first built-in model is played in (household only): easy enough for a plain transformer,
+// because there is one goal, its ancestors are marked, and every cause stands before its effect. It
+// was trained on harder ones too (models/training). Shares are probabilities, 0..1.
 #pragma once
 
 namespace hadal::worlds {
@@ -15,23 +16,23 @@ struct LossWeights {
 
 struct WorldOptions {
   // The plan.
-  double branch_share = 0.35;         ///< depth >= 2: one plan action stands beside the chain
+  double branch_share = 0.0;          ///< depth >= 2: one plan action stands beside the chain
   double law_share = 0.1;             ///< a law on the way to the goal; as often a distractor law
   double mutex_share = 0.15;          ///< an action destroys what another action needs
   double spare_share = 0.1;           ///< an ancestor of the goal whose effect holds already
   double second_effect_share = 0.15;  ///< per plan action
-  double second_goal_share = 0.2;     ///< depth >= 2: something made on the way is a goal as well
+  double second_goal_share = 0.0;     ///< depth >= 2: something made on the way is a goal as well
   // Preconditions that hold at the start, and the names.
   double one_fact_share = 0.55;    ///< plan actions with one of them (the first has at least one)
   double two_facts_share = 0.2;    ///< plan actions with two
   double reuse_fact_share = 0.3;   ///< of them, those that another mechanism needs too
   double same_entity_share = 0.2;  ///< new variables: a second property of an entity already there
   // Distractors.
-  double distractor_ratio = 1.0;  ///< mechanisms off the way per ancestor of the goal, rounded up
-  int min_distractors = 3;
+  double distractor_ratio = 0.5;  ///< mechanisms off the way per ancestor of the goal, rounded up
+  int min_distractors = 2;
   double tempting_share = 0.6;  ///< of them, those that need something that holds at the start
   // The text.
-  double topological_share = 0.3;  ///< narratives with every cause before its effect
+  double topological_share = 1.0;  ///< narratives with every cause before its effect
   bool facts_first = true;         ///< facts before mechanisms also in the shuffled ones
   bool ancestor_marks = true;      ///< <|rel|> in the header of the ancestors of the goal
   // Training episodes.

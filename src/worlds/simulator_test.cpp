@@ -76,7 +76,7 @@ TEST(RandomPolicy, IsDeterministicAndFarFromPerfectAtDepthThree) {
   int n_solved = 0;
   for (std::uint64_t i = 0; i < 500; ++i) {
     const World world =
-        generate_world({.split = Split::test, .depth = 3, .seed = 9, .index = i}, {});
+        generate_world({.split = Split::test, .depth = 3, .seed = 9, .index = i}, varied_worlds());
     const bool solved = random_policy_succeeds(world, 0);
     EXPECT_EQ(solved, random_policy_succeeds(world, 0));
     n_solved += solved ? 1 : 0;

@@ -2,6 +2,7 @@
 
 #include "worlds/generator.h"
 #include "worlds/plan.h"
+#include "worlds/test_world.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +13,8 @@ namespace {
 
 TEST(Teacher, ReachesTheGoalAndMarksExactlyItsMistakes) {
   for (std::uint64_t i = 0; i < 1000; ++i) {
-    const World world = generate_world({.depth = static_cast<int>(i % 3) + 1, .index = i}, {});
+    const World world =
+        generate_world({.depth = static_cast<int>(i % 3) + 1, .index = i}, varied_worlds());
     Simulator simulator(world);
     for (const TeacherStep& step : teacher_episode(world, {})) {
       ASSERT_FALSE(simulator.goal_reached());
@@ -30,7 +32,8 @@ TEST(Teacher, ReachesTheGoalAndMarksExactlyItsMistakes) {
 TEST(Teacher, OneActionInFiveIsAMistakeOfBothKinds) {
   int n_steps = 0, n_mistakes = 0, n_invalid = 0;
   for (std::uint64_t i = 0; i < 2000; ++i) {
-    const World world = generate_world({.depth = static_cast<int>(i % 3) + 1, .index = i}, {});
+    const World world =
+        generate_world({.depth = static_cast<int>(i % 3) + 1, .index = i}, varied_worlds());
     int n_here = 0;
     for (const TeacherStep& step : teacher_episode(world, {})) {
       ++n_steps;
@@ -47,7 +50,8 @@ TEST(Teacher, OneActionInFiveIsAMistakeOfBothKinds) {
 
 TEST(Teacher, WithoutMistakesThePlanIsOptimal) {
   for (std::uint64_t i = 0; i < 300; ++i) {
-    const World world = generate_world({.depth = static_cast<int>(i % 3) + 1, .index = i}, {});
+    const World world =
+        generate_world({.depth = static_cast<int>(i % 3) + 1, .index = i}, varied_worlds());
     EXPECT_EQ(static_cast<int>(teacher_episode(world, {.mistake_share = 0.0}).size()),
               world.key.depth);
   }

@@ -1,9 +1,22 @@
 // A small world written by hand, so that tests know every answer.
 #pragma once
 
+#include "worlds/options.h"
 #include "worlds/world.h"
 
 namespace hadal::worlds {
+
+/// Worlds of every kind, harder than the defaults: two goals, shuffled mechanisms, more
+/// distractors.
+inline WorldOptions varied_worlds() {
+  WorldOptions options;
+  options.branch_share = 0.35;
+  options.second_goal_share = 0.2;
+  options.distractor_ratio = 1.0;
+  options.min_distractors = 3;
+  options.topological_share = 0.3;
+  return options;
+}
 
 /// lamp (dark), pan (cold), jar (closed), cup (clean).
 ///   0 action light lamp: needs nothing; makes lamp lit and cup dirty

@@ -1,0 +1,35 @@
+// The two forms of `hadal play`: one episode told to a person, and many of them counted.
+#pragma once
+
+#include "common.h"
+#include "tokenizer/tokenizer.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace hadal {
+
+struct PlayFlags {
+  EngineFlags engine;
+  std::string domain;
+  std::uint64_t seed = 0;
+  int depth = 0;  ///< 0: as the form of the verb chooses
+  std::size_t episodes = 0;
+  std::size_t drafts = 0;
+  bool json = false;
+};
+
+inline constexpr int kTrainedDepth = 3;  // of the first built-in model: household only
+
+/// Plays and prints one episode. @param domain  index into worlds::domains(); nothing: in turn
+/// @return whether it was solved. Errors: out_of_memory, unsupported.
+Result<bool> play_one(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,
+                      std::optional<std::size_t> domain);
+
+/// Plays flags.episodes per depth and prints success with confidence intervals and baselines.
+Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,
+                       std::optional<std::size_t> domain);
+
+}  // namespace hadal
