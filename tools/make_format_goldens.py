@@ -50,7 +50,7 @@ GGUF = [
     ("blk.0.tid2eid", "I32", [2, 5]),
     ("blk.0.i64", "I64", [3]),
     ("blk.0.i8", "I8", [7]),
-    ("blk.0.q4_k.weight", "Q4_K", [256, 1]),
+    ("blk.0.iq3_s.weight", "IQ3_S", [256, 1]),
 ]
 
 METADATA = [
@@ -133,7 +133,7 @@ def check_gguf():
             assert field.types == [gguf.GGUFValueType[kind]] and field.contents() == value, (key, field.contents())
     for key, values in ARRAYS:
         assert reader.fields[key].contents() == values, key
-    expected = [(t, c) for t, c in enumerate(GGUF) if c[1] != "Q4_K"]
+    expected = [(t, c) for t, c in enumerate(GGUF) if c[1] != "IQ3_S"]
     assert [x.name for x in reader.tensors] == [c[0] for _, c in expected]
     for found, (t, (name, type_name, dims)) in zip(reader.tensors, expected):
         assert found.tensor_type.name == type_name and list(found.shape) == dims, (name, found)

@@ -21,6 +21,15 @@ enum class DType : std::uint8_t {
   q8_0,   ///< ggml block of 32: f16 scale, 32 x i8 (34 bytes)
   mxfp4,  ///< ggml block of 32: e8m0 scale, 16 bytes; byte b holds value b (low) and b+16 (high)
           ///< (17 bytes)
+  // More ggml blocks; their bytes are described in base/ggml_blocks.h.
+  q4_0,
+  q4_k,
+  q5_k,
+  q6_k,
+  q2_k,
+  q3_k,
+  iq2_xxs,
+  iq4_xs,
 };
 
 struct DTypeInfo {

@@ -47,7 +47,7 @@ Result<void> require_usable(const GgufTensor& tensor, std::string_view source) {
   if (tensor.dtype) return {};
   return error(ErrorCode::unsupported,
                "{}: tensor {}: element type {} is not supported yet; use a file of F32, F16, BF16, "
-               "Q8_0 or MXFP4",
+               "Q8_0, Q6_K, Q5_K, Q4_K, Q4_0, Q3_K, Q2_K, IQ4_XS, IQ2_XXS or MXFP4",
                source, quote(tensor.name), tensor.type_name);
 }
 

@@ -64,7 +64,7 @@ struct GgufTensor {
   std::span<const std::byte> data;  ///< exactly the tensor; empty when the id is not in our table
 };
 
-/// Ok when we can compute with the tensor's type. Errors: unsupported ("... Q4_K is not supported
+/// Ok when we can compute with the tensor's type. Errors: unsupported ("... IQ3_S is not supported
 /// yet").
 Result<void> require_usable(const GgufTensor& tensor, std::string_view source);
 

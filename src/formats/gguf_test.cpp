@@ -158,20 +158,56 @@ TEST(Gguf, required_keys_tell_missing_from_wrong) {
   EXPECT_EQ((*file->require_string_array("tokens"))->size(), 3U);
 }
 
+TEST(GgufWriter, carries_values_of_another_file_in_their_types) {
+  const auto from = GgufFile::open(std::filesystem::path(HADAL_SOURCE_DIR) /
+                                   "tests/golden/formats/python.gguf");  // every type of value
+  ASSERT_TRUE(from) << from.error().message;
+  GgufWriter writer;
+  for (const std::string& key : from->keys()) writer.add_value(key, *from->find(key));
+  const auto image =
+      writer.write_to_memory([](std::size_t, TensorSink&) { return Result<void>(); });
+  ASSERT_TRUE(image) << image.error().message;
+
+  const auto to = GgufFile::parse(*image, "copy.gguf");
+
+  ASSERT_TRUE(to) << to.error().message;
+  EXPECT_TRUE(std::ranges::equal(to->keys(), from->keys()));
+  for (const std::string& key : from->keys()) {
+    const GgufValue& expected = *from->find(key);
+    const GgufValue& actual = *to->find(key);
+    EXPECT_EQ(actual.type, expected.type) << key;
+    const auto* packed = std::get_if<GgufPackedArray>(&expected.data);
+    if (packed == nullptr) {
+      std::visit(
+          [&](const auto& value) {
+            using Data = std::decay_t<decltype(value)>;
+            if constexpr (!std::is_same_v<Data, GgufPackedArray>) {
+              EXPECT_TRUE(std::get<Data>(actual.data) == value) << key;
+            }
+          },
+          expected.data);
+    } else {
+      const auto& copy = std::get<GgufPackedArray>(actual.data);
+      EXPECT_EQ(copy.element, packed->element) << key;
+      EXPECT_TRUE(std::ranges::equal(copy.bytes, packed->bytes)) << key;
+    }
+  }
+}
+
 TEST(Gguf, unsupported_tensor_types_are_listed_and_refused_on_use) {
   const auto image = Image()
                          .start(2, 0)
-                         .tensor("k", {256}, 12, 0)
-                         .tensor("new", {5}, 77, 160)
-                         .pad(144 + 16 + 1)
+                         .tensor("k", {256}, 21, 0)
+                         .tensor("new", {5}, 77, 128)
+                         .pad(110 + 18 + 1)
                          .bytes();
   const auto file = GgufFile::parse(image, "x.gguf");
   ASSERT_TRUE(file) << file.error().message;
-  EXPECT_EQ(file->find_tensor("k")->data.size(), 144U);
+  EXPECT_EQ(file->find_tensor("k")->data.size(), 110U);
   EXPECT_EQ(file->find_tensor("new")->data.size(), 0U);
   const auto refused = require_usable(*file->find_tensor("k"), "x.gguf");
   EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
-  EXPECT_NE(refused.error().message.find("Q4_K is not supported yet"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("IQ3_S is not supported yet"), std::string::npos);
   EXPECT_NE(require_usable(*file->find_tensor("new"), "x.gguf").error().message.find("type 77"),
             std::string::npos);
 }

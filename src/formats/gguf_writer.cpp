@@ -117,6 +117,50 @@ void GgufWriter::add_string_array(std::string_view key, std::span<const std::str
   for (const std::string& value : values) append(metadata_, std::string_view(value));
 }
 
+namespace {
+
+/// Bytes of a number of this type in a file.
+std::size_t width_of(GgufType type) {
+  switch (type) {
+    case GgufType::u8:
+    case GgufType::i8:
+      return 1;
+    case GgufType::u16:
+    case GgufType::i16:
+      return 2;
+    case GgufType::u64:
+    case GgufType::i64:
+      return 8;
+    default:
+      return 4;
+  }
+}
+
+}  // namespace
+
+void GgufWriter::add_value(std::string_view key, const GgufValue& value) {
+  const auto add = [&](const auto& data) {
+    using Data = std::decay_t<decltype(data)>;
+    if constexpr (std::is_same_v<Data, bool>) {
+      add_bool(key, data);
+    } else if constexpr (std::is_integral_v<Data>) {  // the low bytes of a little-endian word
+      begin_value(key, id(value.type));
+      metadata_.append(reinterpret_cast<const char*>(&data), width_of(value.type));
+    } else if constexpr (std::is_same_v<Data, double>) {
+      value.type == GgufType::f64 ? add_f64(key, data) : add_f32(key, static_cast<float>(data));
+    } else if constexpr (std::is_same_v<Data, std::string_view>) {
+      add_string(key, data);
+    } else if constexpr (std::is_same_v<Data, GgufPackedArray>) {
+      begin_array(key, id(data.element), data.count);
+      metadata_.append(reinterpret_cast<const char*>(data.bytes.data()), data.bytes.size());
+    } else {
+      begin_array(key, id(GgufType::string), data.size());
+      for (const std::string_view text : data) append(metadata_, text);
+    }
+  };
+  std::visit(add, value.data);
+}
+
 Result<void> GgufWriter::declare(std::string name, DType dtype, std::vector<std::uint64_t> dims) {
   const auto refuse = [&](std::string_view why) {
     return error(ErrorCode::invalid_argument, "tensor {}: {}", quote(name), why);

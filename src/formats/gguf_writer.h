@@ -16,6 +16,8 @@
 
 namespace hadal {
 
+struct GgufValue;
+
 /// Add metadata and declare tensors in any order, then write. The file is written beside its final
 /// name and renamed when complete. Adding a key twice or an empty key is a bug in the caller
 /// (HADAL_CHECK).
@@ -33,6 +35,9 @@ class GgufWriter {
   void add_i32_array(std::string_view key, std::span<const std::int32_t> values);
   void add_f32_array(std::string_view key, std::span<const float> values);
   void add_string_array(std::string_view key, std::span<const std::string> values);
+  /// A value of another file, in the type that it has there.
+  void add_value(std::string_view key, const GgufValue& value);
+  bool has(std::string_view key) const { return keys_.contains(std::string(key)); }
 
   /// `dims` in ggml order, fastest first, 1 to 4 of them.
   /// Errors: invalid_argument (name empty or used twice; dtype unknown to ggml; dims; fastest not a

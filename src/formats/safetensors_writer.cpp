@@ -22,8 +22,7 @@ constexpr std::string_view kIndexName = "model.safetensors.index.json";
 constexpr std::size_t kHeaderAlignment = 8;
 
 bool has_safetensors_name(DType dtype) {
-  return dtype != DType::fp4 && dtype != DType::q8_0 &&
-         dtype != DType::mxfp4;  // blocks have no name in the format
+  return info(dtype).block_elements == 1;  // blocks have no name in the format
 }
 
 // nothing for text that is not UTF-8

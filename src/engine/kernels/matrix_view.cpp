@@ -3,7 +3,9 @@
 #include "base/check.h"
 #include "base/checked_math.h"
 #include "base/float_formats.h"
+#include "base/ggml_blocks.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -13,7 +15,6 @@ namespace {
 constexpr std::size_t kScaleBlock =
     128;  // rows and columns under one scale of ScaleLayout::block128
 constexpr std::size_t kScaleGroup = 32;  // columns under one scale of ScaleLayout::group32
-constexpr std::size_t kGgmlBlock = 32;   // elements of a q8_0 or mxfp4 block
 
 template <typename T>
 T load(const std::byte* data, std::size_t index) noexcept {
@@ -39,20 +40,6 @@ float scale_of(const MatrixView& matrix, std::size_t row, std::size_t col) noexc
   return float_from_e8m0(load<std::uint8_t>(matrix.scale, index));
 }
 
-float decode_q8_0(const std::byte* row, std::size_t col) noexcept {
-  const std::byte* block = row + col / kGgmlBlock * 34;  // f16 scale, then 32 x i8
-  return float_from_f16(load<std::uint16_t>(block, 0)) *
-         static_cast<float>(load<std::int8_t>(block + 2, col % kGgmlBlock));
-}
-
-float decode_mxfp4(const std::byte* row, std::size_t col) noexcept {
-  const std::byte* block = row + col / kGgmlBlock * 17;  // e8m0 scale, then 16 bytes
-  const std::size_t i = col % kGgmlBlock;
-  const auto byte = load<std::uint8_t>(block + 1, i % 16);
-  const unsigned code = i < 16 ? byte & 15u : static_cast<unsigned>(byte >> 4);
-  return kFp4Values[code] * float_from_e8m0(load<std::uint8_t>(block, 0));
-}
-
 /// The element as stored, before a scale that stands beside the matrix.
 float decode_element(DType dtype, const std::byte* row, std::size_t col) noexcept {
   switch (dtype) {
@@ -68,19 +55,34 @@ float decode_element(DType dtype, const std::byte* row, std::size_t col) noexcep
       const auto byte = load<std::uint8_t>(row, col / 2);
       return kFp4Values[col % 2 == 0 ? byte & 15u : static_cast<unsigned>(byte >> 4)];
     }
-    case DType::q8_0:
-      return decode_q8_0(row, col);
-    case DType::mxfp4:
-      return decode_mxfp4(row, col);
-    case DType::f8_e8m0:
-    case DType::i8:
-    case DType::i32:
-    case DType::i64:
-    case DType::u8:
+    default:
       break;
   }
   HADAL_CHECK(false, "this type is not a weight type; the checkpoint has to refuse it");
   return 0.0f;
+}
+
+/// Columns [begin, end) of a row of ggml blocks.
+void decode_blocks(DType dtype, const std::byte* row, std::size_t begin, std::size_t end,
+                   float* out) noexcept {
+  const DTypeInfo& type = info(dtype);
+  for (std::size_t col = begin; col < end;) {
+    const std::byte* block = row + col / type.block_elements * type.block_bytes;
+    const std::size_t in_block = col % type.block_elements;
+    if (in_block == 0 && end - col >= type.block_elements) {
+      decode_block(dtype, block, out);
+      out += type.block_elements;
+      col += type.block_elements;
+      continue;
+    }
+    float group[kGgmlGroup];
+    decode_group(dtype, block, in_block / kGgmlGroup, group);
+    const std::size_t skip = in_block % kGgmlGroup;
+    const std::size_t n = std::min(kGgmlGroup - skip, end - col);
+    std::copy_n(group + skip, n, out);
+    out += n;
+    col += n;
+  }
 }
 
 std::size_t row_bytes(DType dtype, std::size_t cols) noexcept {
@@ -107,6 +109,8 @@ std::size_t scale_bytes(const MatrixView& matrix) noexcept {
 void decode_row(const MatrixView& matrix, std::size_t row, std::size_t col_begin,
                 std::size_t col_end, float* out) noexcept {
   const std::byte* data = matrix.data + row * matrix.row_stride;
+  if (is_ggml_block(matrix.dtype))
+    return decode_blocks(matrix.dtype, data, col_begin, col_end, out);
   for (std::size_t col = col_begin; col < col_end; ++col) {
     const float value = decode_element(matrix.dtype, data, col);
     *out++ = matrix.scale_layout == ScaleLayout::none ? value : value * scale_of(matrix, row, col);

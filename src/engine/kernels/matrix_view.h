@@ -10,7 +10,7 @@ namespace hadal {
 
 /// How the scales that stand beside the elements are laid out (deepseek-v4.md 8.1).
 enum class ScaleLayout : std::uint8_t {
-  none,      ///< plain types, and q8_0 / mxfp4, whose scales are inside their blocks
+  none,      ///< plain types, and ggml blocks, whose scales are inside
   block128,  ///< scale[r / 128][c / 128], f8_e8m0 or f32            (F8_E4M3 linears)
   group32,   ///< scale[r][c / 32], f8_e8m0                          (FP4 experts)
 };
@@ -33,7 +33,8 @@ struct MatrixView {
 };
 
 /// Decodes columns [col_begin, col_end) of row `row` to floats; exact for every stored type (one
-/// rounding for f32 scales). For fp4, q8_0 and mxfp4 any bounds are allowed.
+/// rounding for f32 scales and for ggml types with minima, base/ggml_blocks.h). Any bounds are
+/// allowed, also inside blocks; whole blocks of 256 are the cheapest.
 void decode_row(const MatrixView& matrix, std::size_t row, std::size_t col_begin,
                 std::size_t col_end, float* out) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/checked_math.h"
+#include "base/ggml_blocks.h"
 #include "base/log.h"
 #include "formats/quote.h"
 
@@ -126,9 +127,11 @@ Result<MatrixView> view_of(const TensorSpec& spec, const StoredTensor& weight,
                            const StoredTensor* scale) {
   const bool is_table = spec.kind == TensorSpec::Kind::token_table;
   const bool is_matrix = spec.shape.size() == 2 && !is_table && spec.kind != TensorSpec::Kind::f32;
-  const std::string_view expected = is_table    ? "I64 or I32"
-                                    : is_matrix ? "F32, F16, BF16, F8_E4M3, FP4 (I8), Q8_0 or MXFP4"
-                                                : "F32, F16 or BF16";
+  const std::string_view expected =
+      is_table    ? "I64 or I32"
+      : is_matrix ? "F32, F16, BF16, F8_E4M3, FP4 (I8) or one of the ggml blocks Q8_0, Q6_K, Q5_K, "
+                    "Q4_K, Q4_0, Q3_K, Q2_K, IQ4_XS, IQ2_XXS, MXFP4"
+                  : "F32, F16 or BF16";
   if (!weight.dtype) return wrong_type(weight, expected);
   switch (*weight.dtype) {
     case DType::f32:
@@ -147,13 +150,12 @@ Result<MatrixView> view_of(const TensorSpec& spec, const StoredTensor& weight,
     case DType::u8:
       if (!is_matrix) return wrong_type(weight, expected);
       return fp4_view(spec, weight, scale);
-    case DType::q8_0:
-    case DType::mxfp4:
-      if (!is_matrix) return wrong_type(weight, expected);
-      return ggml_block_view(spec, weight);
     case DType::fp4:
     case DType::f8_e8m0:
       return wrong_type(weight, expected);
+    default:  // ggml blocks
+      if (!is_matrix || !is_ggml_block(*weight.dtype)) return wrong_type(weight, expected);
+      return ggml_block_view(spec, weight);
   }
   HADAL_TRY(expect_shape(weight, spec.shape));
   return plain_view(spec, weight);

@@ -2,14 +2,14 @@
 
 #include "base/checked_math.h"
 #include "engine/model/config_gguf.h"
+#include "engine/model/encoding_planner.h"
+#include "engine/model/importance_matrix.h"
 #include "engine/model/tensor_names.h"
 #include "engine/model/tensor_stream.h"
 #include "formats/atomic_file.h"
 #include "formats/gguf_writer.h"
-#include "formats/quote.h"
 #include "formats/safetensors_writer.h"
 
-#include <algorithm>
 #include <unordered_map>
 
 namespace hadal {
@@ -17,64 +17,36 @@ namespace {
 
 using Kind = TensorSpec::Kind;
 
-enum class Container { safetensors, gguf };
-
-/// Chooses encodings, and remembers where the wanted type was not possible.
-class Planner {
- public:
-  Planner(const WeightSource& source, Container container, WeightTypes types)
-      : source_(source), container_(container), types_(types) {}
-
-  TensorPlan plan(const TensorSpec& spec) {
-    const MatrixView* stored = source_.stored(spec);
-    TensorPlan plan{.spec = &spec, .encoding = with_fallback(spec, wanted(spec, stored))};
-    if (plan.encoding == Encoding::fp8 && stored != nullptr && stored->dtype == DType::f8_e4m3)
-      plan.scale_dtype = stored->scale_dtype;
-    return plan;
+/// llama.cpp's number for "mostly of this type" (llama_ftype, llama.h).
+std::uint32_t file_type_of(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::f16:
+      return 1;
+    case Encoding::q4_0:
+      return 2;
+    case Encoding::q8_0:
+      return 7;
+    case Encoding::q4_k:
+      return 14;
+    case Encoding::q5_k:
+      return 16;
+    case Encoding::q6_k:
+      return 18;
+    case Encoding::bf16:
+      return 32;
+    case Encoding::mxfp4:
+      return 38;
+    default:
+      return 0;
   }
+}
 
-  std::vector<std::string> notes() const {
-    std::vector<std::string> out;
-    for (const auto& [what, fallback] : fallbacks_)
-      out.push_back(fmt::format("{} ({} tensor{}, the first is {})", what, fallback.count,
-                                fallback.count == 1 ? "" : "s", quote(fallback.first)));
-    return out;
-  }
-
- private:
-  struct Fallback {
-    std::size_t count = 0;
-    std::string first;
-  };
-
-  Encoding wanted(const TensorSpec& spec, const MatrixView* stored) const {
-    if (types_ == WeightTypes::f32 || spec.kind == Kind::f32) return Encoding::f32;
-    const bool is_gguf = container_ == Container::gguf;
-    if (spec.kind == Kind::bf16)  // GGUF keeps norms in F32
-      return is_gguf && spec.shape.size() == 1 ? Encoding::f32_of_bf16 : Encoding::bf16;
-    if (types_ == WeightTypes::bf16) return Encoding::bf16;
-    // FP8 experts (Base models) would lose too much in FP4.
-    const bool is_fp8 =
-        spec.kind == Kind::fp8 || (stored != nullptr && stored->dtype == DType::f8_e4m3);
-    if (is_fp8) return is_gguf ? Encoding::q8_0 : Encoding::fp8;
-    return is_gguf ? Encoding::mxfp4 : Encoding::fp4;
-  }
-
-  Encoding with_fallback(const TensorSpec& spec, Encoding encoding) {
-    const std::size_t cols = spec.shape.back();
-    if (cols % block_columns(encoding) == 0) return encoding;
-    Fallback& fallback = fallbacks_[fmt::format(
-        "stored as BF16 instead of {}, because {} columns are not a multiple of {}",
-        name_of(encoding), cols, block_columns(encoding))];
-    if (fallback.count++ == 0) fallback.first = spec.name;
-    return Encoding::bf16;
-  }
-
-  const WeightSource& source_;
-  Container container_;
-  WeightTypes types_;
-  std::map<std::string, Fallback> fallbacks_;
-};
+std::uint32_t file_type_of(const WriteOptions& options) {
+  if (options.quantize) return file_type_of(options.quantize->experts);
+  return file_type_of(options.types == WeightTypes::f32    ? Encoding::f32
+                      : options.types == WeightTypes::bf16 ? Encoding::bf16
+                                                           : Encoding::mxfp4);
+}
 
 std::uint64_t weight_bytes(const TensorPlan& plan) {
   return std::uint64_t{plan.rows()} * encoded_row_bytes(plan.encoding, plan.cols());
@@ -103,7 +75,7 @@ class SafetensorsOutput {
         writer_(SafetensorsWriterOptions{.max_shard_bytes = options.max_shard_bytes}) {}
 
   Result<void> declare() {
-    Planner planner(source_, Container::safetensors, options_.types);
+    EncodingPlanner planner(source_, Container::safetensors, options_);
     for (const TensorSpec& spec : specs_) {
       if (spec.kind == Kind::token_table) {
         HADAL_TRY(writer_.declare(spec.name, DType::i64, spec.shape));
@@ -113,7 +85,7 @@ class SafetensorsOutput {
         HADAL_TRY(declare_weight(planner.plan(spec)));
       }
     }
-    notes_ = planner.notes();
+    notes_ = planner.notes().sentences();
     return {};
   }
 
@@ -187,7 +159,7 @@ class GgufOutput {
 
   Result<void> declare(std::size_t n_blocks, std::string_view name) {
     add_metadata(n_blocks, name);
-    plan_jobs();
+    HADAL_TRY(plan_jobs());
     for (const Job& job : jobs_) HADAL_TRY(declare_job(job));
     return {};
   }
@@ -212,15 +184,14 @@ class GgufOutput {
   void add_metadata(std::size_t n_blocks, std::string_view name) {
     add_config_metadata(config_, n_blocks, writer_);
     writer_.add_string("general.name", name);
-    writer_.add_u32("general.file_type", options_.types == WeightTypes::f32    ? 0
-                                         : options_.types == WeightTypes::bf16 ? 32
-                                                                               : 38);
-    if (options_.types == WeightTypes::native) writer_.add_u32("general.quantization_version", 2);
+    writer_.add_u32("general.file_type", file_type_of(options_));
+    if (options_.quantize || options_.types == WeightTypes::native)
+      writer_.add_u32("general.quantization_version", 2);
     if (options_.add_gguf_metadata) options_.add_gguf_metadata(writer_);
   }
 
-  void plan_jobs() {
-    Planner planner(source_, Container::gguf, options_.types);
+  Result<void> plan_jobs() {
+    EncodingPlanner planner(source_, Container::gguf, options_);
     std::unordered_map<std::string, std::size_t> stacks;
     for (const TensorSpec& spec : specs_) {
       const TensorPlan plan = spec.kind == Kind::token_table
@@ -237,7 +208,28 @@ class GgufOutput {
         add_job(plan, *gguf_place(spec.name, config_.num_hidden_layers), stacks);
       }
     }
-    notes_ = planner.notes();
+    if (options_.quantize && options_.quantize->importance != nullptr)
+      HADAL_TRY(add_importance(*options_.quantize->importance, planner.notes()));
+    notes_ = planner.notes().sentences();
+    return {};
+  }
+
+  /// Looks up the importance of the columns of everything that will be quantised by search.
+  Result<void> add_importance(const ImportanceMatrix& importance, Notes& notes) {
+    for (Job& job : jobs_) {
+      for (std::size_t i = 0; i < job.parts.size() && !job.is_side_by_side; ++i) {
+        TensorPlan& part = job.parts[i];
+        const MatrixView* stored = source_.stored(*part.spec);
+        if (!has_searched_scales(part.encoding)) continue;
+        if (stored != nullptr && is_stored_as(*stored, part.encoding)) continue;
+        HADAL_ASSIGN(part.importance, importance.find(job.name, i, job.parts.size(), part.cols()));
+        if (part.importance.empty())
+          notes.add(
+              fmt::format("quantised without importance, because {} has none", importance.source()),
+              part.spec->name);
+      }
+    }
+    return {};
   }
 
   void add_job(TensorPlan plan, const GgufPlace& place,

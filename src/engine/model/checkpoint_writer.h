@@ -1,19 +1,22 @@
-// Writes a model of any shape as safetensors or GGUF in f32, bf16 or the published types
-// (product.md section 2).
+// Writes a model of any shape as safetensors or GGUF: in f32, bf16, the published types (product.md
+// section 2) or, in GGUF, with types chosen by role.
 #pragma once
 
 #include "base/thread_pool.h"
 #include "engine/model/checkpoint.h"
+#include "engine/model/weight_encoding.h"
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace hadal {
 
 class GgufWriter;
+class ImportanceMatrix;
 
 /// Where the values come from: a generator or another checkpoint. Const and thread-safe.
 class WeightSource {
@@ -55,8 +58,19 @@ class CheckpointSource final : public WeightSource {
   const Checkpoint& checkpoint_;
 };
 
+/// Types by role, for GGUF. Weights that it does not name keep the type and the bytes that the
+/// source stores; what GGUF cannot hold becomes the type of `native` (FP8 -> Q8_0, FP4 -> MXFP4).
+struct QuantizePlan {
+  Encoding experts;                   ///< routed experts
+  std::optional<Encoding> rest = {};  ///< matrices of attention, shared experts, embedding and head
+  /// Importance of input columns, for types with searched scales; may be nullptr. Must outlive the
+  /// writing.
+  const ImportanceMatrix* importance = nullptr;
+};
+
 struct WriteOptions {
   WeightTypes types = WeightTypes::f32;
+  std::optional<QuantizePlan> quantize = {};      ///< instead of `types`; GGUF only
   std::uint64_t max_shard_bytes = 5'000'000'000;  ///< safetensors only
   std::size_t scratch_floats = 8u << 20;          ///< values in flight, over all threads: 32 MB
   /// Called from the calling thread after every piece; `total` is known from the start.
@@ -81,7 +95,7 @@ Result<WriteReport> write_safetensors_model(const ModelConfig& config, const Wei
                                             const WriteOptions& options, ThreadPool& pool);
 
 /// The main model as one GGUF file; MTP blocks are left out. Errors: io_error, unsupported (see
-/// check_gguf_can_hold).
+/// check_gguf_can_hold), bad_format (an importance matrix of another model).
 Result<WriteReport> write_gguf_model(const ModelConfig& config, const WeightSource& source,
                                      const std::filesystem::path& file, const WriteOptions& options,
                                      ThreadPool& pool);

@@ -404,17 +404,17 @@ TEST_F(GgufForms, NamesTensorAndTypeThatAreNotSupported) {
   file.add_main(model, tiny_config());
   const std::filesystem::path path = directory_.path() / "a.gguf";
   file.write(path);
-  // The type follows the name, the number of dimensions (u32) and two dimensions (u64). 2 is Q4_0.
+  // The type follows the name, the number of dimensions (u32) and two dimensions (u64). 3 is Q4_1.
   std::string bytes = bytes_of_file("a.gguf");
   const std::string name = "blk.0.attn_q_a.weight";
-  bytes[bytes.find(name) + name.size() + 4 + 16] = 2;
+  bytes[bytes.find(name) + name.size() + 4 + 16] = 3;
   std::ofstream(path, std::ios::binary) << bytes;
 
   const auto checkpoint = Checkpoint::open(path);
 
   ASSERT_FALSE(checkpoint.has_value());
   expect_contains(checkpoint.error().message, name);
-  expect_contains(checkpoint.error().message, "Q4_0");
+  expect_contains(checkpoint.error().message, "Q4_1");
 }
 
 /// Only metadata is needed to read a config.

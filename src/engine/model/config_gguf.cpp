@@ -336,4 +336,12 @@ void add_config_metadata(const ModelConfig& c, std::size_t n_blocks, GgufWriter&
   if (n_blocks > c.num_hidden_layers) u32("nextn_predict_layers", n_blocks - c.num_hidden_layers);
 }
 
+void carry_metadata(const GgufFile& from, GgufWriter& out) {
+  for (const std::string& key : from.keys()) {
+    const bool is_layout = key.starts_with("split.") || key == "general.alignment";
+    if (key.empty() || is_layout || key.starts_with("deepseek4.") || out.has(key)) continue;
+    out.add_value(key, *from.find(key));
+  }
+}
+
 }  // namespace hadal

@@ -24,4 +24,8 @@ Result<void> check_gguf_can_hold(const ModelConfig& config);
 /// num_hidden_layers, plus the MTP blocks in a file that carries them.
 void add_config_metadata(const ModelConfig& config, std::size_t n_blocks, GgufWriter& out);
 
+/// Adds what `from` says beyond the shape and `out` does not say yet (vocabulary, chat template,
+/// authors, ...), unchanged; nothing of the layout of its file (alignment, split parts).
+void carry_metadata(const GgufFile& from, GgufWriter& out);
+
 }  // namespace hadal

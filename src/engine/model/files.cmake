@@ -10,12 +10,20 @@ hadal_library(model_files
     model/config.cpp
     model/config_gguf.cpp
     model/config_json.cpp
+    model/encoding_planner.cpp
+    model/importance_matrix.cpp
+    model/quantize_affine.cpp
+    model/quantize_symmetric.cpp
     model/synthetic_weights.cpp
     model/tensor_names.cpp
     model/tensor_spec.cpp
     model/tensor_stream.cpp
     model/weight_encoding.cpp
   LINK hadal_kernels hadal_formats nlohmann_json::nlohmann_json)
+
+# Sums of floats in these may be split into lanes.
+set_source_files_properties(model/quantize_affine.cpp model/quantize_symmetric.cpp
+  PROPERTIES COMPILE_OPTIONS -fopenmp-simd)
 
 # The built-in model is embedded when its files are there; a new file makes CMake look again.
 file(GLOB HADAL_BUILTIN_FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/models/builtin/*)
@@ -27,10 +35,13 @@ endif()
 
 hadal_test(model_files_test LABEL unit
   SOURCES
+    model/block_quantizers_test.cpp
     model/checkpoint_test.cpp
     model/checkpoint_test_util.cpp
     model/checkpoint_writer_test.cpp
     model/config_test.cpp
+    model/importance_matrix_test.cpp
+    model/quantize_model_test.cpp
     model/synthetic_weights_test.cpp
     model/tensor_names_test.cpp
     model/weight_encoding_test.cpp

@@ -34,7 +34,8 @@ void TensorStream::encode(const TensorPlan& plan, std::size_t first, std::size_t
     return;
   }
   source_.read_rows(*plan.spec, first, n, scratch);
-  encode_rows(plan.encoding, {scratch, n * plan.cols()}, plan.cols(), weight, scale);
+  encode_rows(plan.encoding, {scratch, n * plan.cols()}, plan.cols(), weight, scale,
+              plan.importance.empty() ? nullptr : plan.importance.data());
 }
 
 Result<std::vector<std::byte>> TensorStream::write_weight(const TensorPlan& plan,

@@ -18,7 +18,8 @@ namespace hadal {
 struct TensorPlan {
   const TensorSpec* spec;
   Encoding encoding;
-  DType scale_dtype = DType::f8_e8m0;  ///< f32 when FP8 with f32 scales is copied
+  DType scale_dtype = DType::f8_e8m0;      ///< f32 when FP8 with f32 scales is copied
+  std::span<const float> importance = {};  ///< of the columns; empty: all count the same
 
   std::size_t rows() const;
   std::size_t cols() const { return spec->shape.back(); }

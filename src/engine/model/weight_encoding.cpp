@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/checked_math.h"
 #include "base/float_formats.h"
+#include "engine/model/block_quantizers.h"
 
 #include <algorithm>
 #include <array>
@@ -145,6 +146,22 @@ void encode_bf16(std::span<const float> values, std::byte* weight) noexcept {
   }
 }
 
+void encode_f16(std::span<const float> values, std::byte* weight) noexcept {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint16_t code = f16_from_float(values[i]);
+    std::memcpy(weight + 2 * i, &code, 2);
+  }
+}
+
+using Quantizer = void (*)(const float* x, const float* importance, std::byte* block) noexcept;
+
+/// Rows of blocks with searched scales.
+void quantize_rows(Quantizer quantize, const DTypeInfo& type, std::span<const float> values,
+                   std::size_t cols, const float* importance, std::byte* weight) noexcept {
+  for (std::size_t i = 0; i < values.size(); i += type.block_elements, weight += type.block_bytes)
+    quantize(&values[i], importance == nullptr ? nullptr : importance + i % cols, weight);
+}
+
 void encode_f32_of_bf16(std::span<const float> values, std::byte* weight) noexcept {
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float rounded = float_from_bf16(bf16_from_float(values[i]));
@@ -197,31 +214,6 @@ void copy_block_scales(const MatrixView& view, std::size_t first, std::size_t n,
 
 }  // namespace
 
-std::string_view name_of(Encoding encoding) {
-  switch (encoding) {
-    case Encoding::f32:
-    case Encoding::f32_of_bf16:
-      return "F32";
-    case Encoding::bf16:
-      return "BF16";
-    case Encoding::fp8:
-      return "FP8";
-    case Encoding::fp4:
-      return "FP4";
-    case Encoding::q8_0:
-      return "Q8_0";
-    case Encoding::mxfp4:
-      return "MXFP4";
-  }
-  return {};
-}
-
-std::size_t block_columns(Encoding encoding) {
-  const bool in_groups =
-      encoding == Encoding::fp4 || encoding == Encoding::q8_0 || encoding == Encoding::mxfp4;
-  return in_groups ? kGroup : 1;
-}
-
 DType stored_dtype(Encoding encoding) {
   switch (encoding) {
     case Encoding::f32:
@@ -237,8 +229,54 @@ DType stored_dtype(Encoding encoding) {
       return DType::q8_0;
     case Encoding::mxfp4:
       return DType::mxfp4;
+    case Encoding::f16:
+      return DType::f16;
+    case Encoding::q4_0:
+      return DType::q4_0;
+    case Encoding::q4_k:
+      return DType::q4_k;
+    case Encoding::q5_k:
+      return DType::q5_k;
+    case Encoding::q6_k:
+      return DType::q6_k;
+    case Encoding::q2_k:
+      return DType::q2_k;
+    case Encoding::q3_k:
+      return DType::q3_k;
+    case Encoding::iq2_xxs:
+      return DType::iq2_xxs;
+    case Encoding::iq4_xs:
+      return DType::iq4_xs;
   }
   return DType::f32;
+}
+
+std::string_view name_of(Encoding encoding) {
+  if (encoding == Encoding::fp8) return "FP8";
+  return info(stored_dtype(encoding)).name;
+}
+
+bool can_encode(Encoding encoding) {
+  return encoding != Encoding::q2_k && encoding != Encoding::q3_k &&
+         encoding != Encoding::iq2_xxs && encoding != Encoding::iq4_xs;
+}
+
+bool has_searched_scales(Encoding encoding) {
+  return encoding == Encoding::q4_0 || encoding == Encoding::q4_k || encoding == Encoding::q5_k ||
+         encoding == Encoding::q6_k;
+}
+
+std::optional<Encoding> encoding_that_keeps(DType dtype) {
+  for (int e = 0; e <= static_cast<int>(Encoding::iq4_xs); ++e) {
+    const auto encoding = static_cast<Encoding>(e);
+    if (stored_dtype(encoding) == dtype) return encoding;  // f32 comes before f32_of_bf16
+  }
+  return std::nullopt;
+}
+
+std::size_t block_columns(Encoding encoding) {
+  if (encoding == Encoding::fp4) return kGroup;
+  return info(stored_dtype(encoding)).block_elements;
 }
 
 std::size_t encoded_row_bytes(Encoding encoding, std::size_t cols) {
@@ -257,7 +295,10 @@ std::size_t n_scales(Encoding encoding, std::size_t rows, std::size_t cols) {
 }
 
 void encode_rows(Encoding encoding, std::span<const float> values, std::size_t cols,
-                 std::byte* weight, std::byte* scale) noexcept {
+                 std::byte* weight, std::byte* scale, const float* importance) noexcept {
+  const auto quantized = [&](Quantizer quantize) {
+    quantize_rows(quantize, info(stored_dtype(encoding)), values, cols, importance, weight);
+  };
   switch (encoding) {
     case Encoding::f32:
       std::memcpy(weight, values.data(), values.size_bytes());
@@ -266,6 +307,8 @@ void encode_rows(Encoding encoding, std::span<const float> values, std::size_t c
       return encode_f32_of_bf16(values, weight);
     case Encoding::bf16:
       return encode_bf16(values, weight);
+    case Encoding::f16:
+      return encode_f16(values, weight);
     case Encoding::fp8:
       return encode_fp8(values, cols, weight, scale);
     case Encoding::fp4:
@@ -274,7 +317,21 @@ void encode_rows(Encoding encoding, std::span<const float> values, std::size_t c
       return encode_q8_0(values, weight);
     case Encoding::mxfp4:
       return encode_mxfp4(values, weight);
+    case Encoding::q4_0:
+      return quantized(quantize_q4_0);
+    case Encoding::q4_k:
+      return quantized(quantize_q4_k);
+    case Encoding::q5_k:
+      return quantized(quantize_q5_k);
+    case Encoding::q6_k:
+      return quantized(quantize_q6_k);
+    case Encoding::q2_k:
+    case Encoding::q3_k:
+    case Encoding::iq2_xxs:
+    case Encoding::iq4_xs:
+      break;
   }
+  HADAL_CHECK(false, "only types with a quantiser can be encoded");
 }
 
 bool is_stored_as(const MatrixView& view, Encoding encoding) {
@@ -288,7 +345,8 @@ void repack_rows(const MatrixView& view, Encoding encoding, std::size_t first, s
                  std::byte* weight, std::byte* scale) noexcept {
   HADAL_CHECK(is_stored_as(view, encoding), "only views that hold the encoding can be repacked");
   const std::size_t row_bytes = encoded_row_bytes(encoding, view.cols);
-  const bool is_fp4 = encoding == Encoding::fp4 || encoding == Encoding::mxfp4;
+  const bool is_fp4 =
+      encoding == Encoding::fp4 || (encoding == Encoding::mxfp4 && view.dtype == DType::fp4);
   for (std::size_t row = first; row < first + n; ++row, weight += row_bytes) {
     if (is_fp4) {
       repack_fp4_row(view, encoding, row, weight, scale);

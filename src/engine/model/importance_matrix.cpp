@@ -1,0 +1,67 @@
+#include "engine/model/importance_matrix.h"
+
+#include "formats/quote.h"
+
+#include <fmt/ranges.h>
+
+#include <cstdint>
+#include <utility>
+
+namespace hadal {
+namespace {
+
+constexpr std::string_view kSums = ".in_sum2";
+constexpr std::string_view kCounts = ".counts";
+
+Result<void> check_type(const GgufFile& file) {
+  const auto type = file.find_string("general.type");
+  if (type == "imatrix") return {};
+  return error(ErrorCode::bad_format,
+               "{}: expected an importance matrix (general.type \"imatrix\"), found {}; give the "
+               "GGUF file that llama-imatrix writes",
+               file.source(), type ? quote(*type) : "no such key");
+}
+
+Result<void> check_tensor(const GgufFile& file, const GgufTensor& tensor) {
+  const std::string_view name = tensor.name;
+  if (!name.ends_with(kSums) && !name.ends_with(kCounts)) return {};
+  const bool is_aligned =
+      reinterpret_cast<std::uintptr_t>(tensor.data.data()) % alignof(float) == 0;
+  if (tensor.dtype == DType::f32 && tensor.dims.size() <= 2 && is_aligned) return {};
+  return error(ErrorCode::bad_format, "{}: tensor {}: expected a matrix of F32, found {} [{}]",
+               file.source(), quote(name), tensor.type_name, fmt::join(tensor.dims, ", "));
+}
+
+std::span<const float> floats_of(const GgufTensor& tensor) {
+  return {reinterpret_cast<const float*>(tensor.data.data()), tensor.data.size() / sizeof(float)};
+}
+
+}  // namespace
+
+Result<ImportanceMatrix> ImportanceMatrix::open(const std::filesystem::path& path) {
+  HADAL_ASSIGN(GgufFile file, GgufFile::open(path));
+  HADAL_TRY(check_type(file));
+  for (const GgufTensor& tensor : file.tensors()) HADAL_TRY(check_tensor(file, tensor));
+  return ImportanceMatrix(std::move(file));
+}
+
+Result<std::span<const float>> ImportanceMatrix::find(std::string_view name, std::size_t matrix,
+                                                      std::size_t n_matrices,
+                                                      std::size_t n_columns) const {
+  const GgufTensor* sums = file_.find_tensor(fmt::format("{}{}", name, kSums));
+  if (sums == nullptr) return std::span<const float>();
+  const std::span<const float> values = floats_of(*sums);
+  if (sums->dims[0] != n_columns || values.size() != n_columns * n_matrices)
+    return error(ErrorCode::bad_format,
+                 "{}: tensor {}: expected {} matrices of {} columns, found [{}]; was it made with "
+                 "another model?",
+                 file_.source(), quote(sums->name), n_matrices, n_columns,
+                 fmt::join(sums->dims, ", "));
+  if (const GgufTensor* counts = file_.find_tensor(fmt::format("{}{}", name, kCounts))) {
+    const std::span<const float> n = floats_of(*counts);
+    if (n.size() == n_matrices && !(n[matrix] > 0.0f)) return std::span<const float>();
+  }
+  return values.subspan(matrix * n_columns, n_columns);
+}
+
+}  // namespace hadal
