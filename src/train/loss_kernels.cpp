@@ -11,6 +11,8 @@ namespace hadal::train {
 
 namespace {
 
+constexpr std::size_t kChunk = 128;  // tokens whose logits stay in the L2 cache
+
 /// Turns one row of logits into weight * (softmax - onehot); returns the loss, sets the argmax.
 float cross_entropy_row(float* row, std::size_t vocab, std::size_t target, float weight,
                         std::int32_t* best) {
