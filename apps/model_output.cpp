@@ -1,11 +1,13 @@
 #include "model_output.h"
 
+#include "engine/model/config_gguf.h"
 #include "formats/gguf_writer.h"
 
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 
 #include <unistd.h>
 
@@ -35,8 +37,11 @@ class ProgressLine {
                static_cast<double>(total - done) / speed, is_terminal_ ? "   " : "\n");
     needs_newline_ = is_terminal_;
   }
-  ~ProgressLine() {
+  ~ProgressLine() { end(); }
+  /// What is printed next begins on a line of its own.
+  void end() {
     if (needs_newline_) fmt::print(stderr, "\n");
+    needs_newline_ = false;
   }
 
  private:
@@ -77,6 +82,50 @@ void tell(const WriteReport& report) {
   for (const auto& file : report.files) fmt::print(stderr, "wrote {}\n", file.string());
 }
 
+std::size_t n_threads_or_all(std::size_t n_threads) {
+  return n_threads == 0 ? n_available_cpus() : n_threads;
+}
+
+/// Everything but the types. Refers to both arguments.
+WriteOptions write_options(const ModelOutput& model, ProgressLine& progress) {
+  WriteOptions options;
+  options.on_progress = [&progress](std::uint64_t done, std::uint64_t total) {
+    progress.update(done, total);
+  };
+  if (model.metadata != nullptr) {
+    options.add_gguf_metadata = [&model](GgufWriter& out) { carry_metadata(*model.metadata, out); };
+  } else if (model.vocabulary) {
+    options.add_gguf_metadata = [&model](GgufWriter& out) {
+      add_vocabulary(*model.vocabulary, out);
+    };
+  }
+  return options;
+}
+
+Result<void> write_gguf(const ModelOutput& model, const std::string& file,
+                        const WriteOptions& options, ThreadPool& pool, ProgressLine& progress) {
+  HADAL_ASSIGN(WriteReport report,
+               write_gguf_model(model.config, model.source, file, options, pool));
+  if (model.with_mtp_file) {
+    HADAL_ASSIGN(const WriteReport mtp,
+                 write_gguf_mtp(model.config, model.source, file, options, pool));
+    report.files.push_back(mtp.files[0]);
+    report.notes.insert(report.notes.end(), mtp.notes.begin(), mtp.notes.end());
+  }
+  progress.end();
+  tell(report);
+  return {};
+}
+
+/// The name of a model without the number of the part: NAME-00002-of-00005.gguf -> NAME--of-00005.
+std::string whole_name(const std::filesystem::path& file) {
+  std::string name = file.filename().string();
+  constexpr std::size_t kTail = std::string_view("00002-of-00005.gguf").size();
+  if (name.size() > kTail && name.substr(name.size() - kTail + 5, 4) == "-of-")
+    name.erase(name.size() - kTail, 5);
+  return name;
+}
+
 }  // namespace
 
 void add_output_flags(CLI::App& verb, OutputFlags& flags) {
@@ -97,32 +146,44 @@ void add_output_flags(CLI::App& verb, OutputFlags& flags) {
       ->check(CLI::Range(0, 1024));
 }
 
+Result<void> check_is_not_input(const std::string& out, const std::string& model) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path target = out, input = model;
+  if (!fs::exists(target, ignored) || !fs::exists(input, ignored)) return {};
+  const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  const bool is_beside = fs::equivalent(
+      directory, input.has_parent_path() ? input.parent_path() : fs::path("."), ignored);
+  const bool is_part = is_beside && whole_name(target) == whole_name(input);
+  const bool is_inside = fs::equivalent(directory, input, ignored) && target.extension() != ".gguf";
+  if (!fs::equivalent(target, input, ignored) && !is_part && !is_inside) return {};
+  return error(ErrorCode::invalid_argument,
+               "--out {}: is a part of the model {} that is read; expected another name", out,
+               model);
+}
+
 Result<void> write_model(const ModelOutput& model, const OutputFlags& flags) {
-  ThreadPool pool(flags.threads == 0 ? n_available_cpus() : flags.threads);
-  WriteReport report;
-  {
-    ProgressLine progress;
-    WriteOptions options{.types = weight_types(flags.dtype), .max_shard_bytes = flags.shard_bytes};
-    options.on_progress = [&](std::uint64_t done, std::uint64_t total) {
-      progress.update(done, total);
-    };
-    if (model.vocabulary)
-      options.add_gguf_metadata = [&](GgufWriter& out) { add_vocabulary(*model.vocabulary, out); };
-    if (flags.format == "safetensors") {
-      HADAL_ASSIGN(report, write_safetensors_model(model.config, model.source, flags.out,
-                                                   model.tokenizer_json, options, pool));
-    } else {
-      HADAL_ASSIGN(report, write_gguf_model(model.config, model.source, flags.out, options, pool));
-      if (model.with_mtp_file) {
-        HADAL_ASSIGN(WriteReport mtp,
-                     write_gguf_mtp(model.config, model.source, flags.out, options, pool));
-        report.files.push_back(mtp.files[0]);
-        report.notes.insert(report.notes.end(), mtp.notes.begin(), mtp.notes.end());
-      }
-    }
-  }
+  ThreadPool pool(n_threads_or_all(flags.threads));
+  ProgressLine progress;
+  WriteOptions options = write_options(model, progress);
+  options.types = weight_types(flags.dtype);
+  options.max_shard_bytes = flags.shard_bytes;
+  if (flags.format == "gguf") return write_gguf(model, flags.out, options, pool, progress);
+  HADAL_ASSIGN(const WriteReport report,
+               write_safetensors_model(model.config, model.source, flags.out, model.tokenizer_json,
+                                       options, pool));
+  progress.end();
   tell(report);
   return {};
+}
+
+Result<void> write_quantized_model(const ModelOutput& model, const QuantizePlan& plan,
+                                   const std::string& file, std::size_t n_threads) {
+  ThreadPool pool(n_threads_or_all(n_threads));
+  ProgressLine progress;
+  WriteOptions options = write_options(model, progress);
+  options.quantize = plan;
+  return write_gguf(model, file, options, pool, progress);
 }
 
 }  // namespace hadal

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/model/checkpoint_writer.h"
+#include "formats/gguf.h"
 #include "tokenizer/vocabulary.h"
 
 #include <CLI/CLI.hpp>
@@ -28,11 +29,18 @@ struct ModelOutput {
   const ModelConfig& config;
   const WeightSource& source;
   std::optional<VocabularyTables> vocabulary = {};  ///< for GGUF metadata
-  std::string tokenizer_json = {};                  ///< beside safetensors; empty: none
-  bool with_mtp_file = false;                       ///< GGUF: also write mtp-NAME.gguf
+  const GgufFile* metadata = nullptr;  ///< for GGUF: carries all of this file's, no vocabulary then
+  std::string tokenizer_json = {};     ///< beside safetensors; empty: none
+  bool with_mtp_file = false;          ///< GGUF: also write mtp-NAME.gguf
 };
+
+/// Errors: invalid_argument, when `out` exists and is the model `model`, or one of its files.
+Result<void> check_is_not_input(const std::string& out, const std::string& model);
 
 /// Writes the model with a progress line and a summary on stderr.
 Result<void> write_model(const ModelOutput& model, const OutputFlags& flags);
+/// The same as GGUF, with types chosen by role.
+Result<void> write_quantized_model(const ModelOutput& model, const QuantizePlan& plan,
+                                   const std::string& file, std::size_t n_threads);
 
 }  // namespace hadal

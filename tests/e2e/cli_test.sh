@@ -77,6 +77,30 @@ grep -q '"hidden_size"' show.json || fail "show --json lacks the config"
 "$hadal" run -m st-f32 --raw -p "abc" -n 5 --seed 3 --draft 2 -t 1 >two.txt 2>err.txt || fail "run --draft: $(cat err.txt)"
 same one.txt two.txt "run with and without drafts"
 
+# --- quantize: blocks of 256, and widths that they do not fit ---
+sed 's/"hidden_size": 64/"hidden_size": 256/; s/"moe_intermediate_size": 96/"moe_intermediate_size": 256/' config.json >wide.json
+"$hadal" synth --config wide.json --mtp --out wide.gguf --format gguf --dtype native 2>err.txt || fail "synth wide: $(cat err.txt)"
+for type in q4_0 q4_k q5_k q6_k; do
+  "$hadal" quantize -m wide.gguf --out $type.gguf --type $type 2>err.txt || fail "quantize $type: $(cat err.txt)"
+  "$hadal" show $type.gguf --json >show.json 2>err.txt || fail "show $type: $(cat err.txt)"
+  grep -qi "\"$type\"" show.json || fail "show $type.gguf --json names no $type"
+  "$hadal" logits -m $type.gguf --tokens "$tokens" --json >quantized.json 2>err.txt || fail "logits $type: $(cat err.txt)"
+  [ "$(grep -c '\[' quantized.json)" = 128 ] || fail "logits $type: expected 128 rows"
+  "$hadal" convert -m $type.gguf --out "twin-$type" --format safetensors --dtype f32 2>err.txt || fail "convert $type: $(cat err.txt)"
+  "$hadal" logits -m $type.gguf --backend ref --tokens "${tokens%,*}" --json >quantized.json 2>err.txt
+  "$hadal" logits -m "twin-$type" --backend ref --tokens "${tokens%,*}" --json >twin.json 2>err.txt
+  same quantized.json twin.json "dequantised twin of $type"
+done
+[ -s mtp-q4_k.gguf ] || fail "quantize wrote no mtp-q4_k.gguf"
+"$hadal" quantize -m st-native --out narrow.gguf --type q4_k --type-rest Q6_K 2>err.txt || fail "quantize narrow: $(cat err.txt)"
+grep -q "instead of Q4_K, because 64 columns" err.txt || fail "quantize does not say what did not fit: $(cat err.txt)"
+expect_error 2 "another name" "$hadal" quantize -m wide.gguf --out ./wide.gguf --type q4_k
+expect_error 2 "another name" "$hadal" convert -m st-f32 --out st-f32 --format safetensors
+expect_error 2 "type" "$hadal" quantize -m wide.gguf --out x.gguf --type q2_k
+expect_error 2 "no use for type" "$hadal" quantize -m wide.gguf --out x.gguf --type mxfp4 --imatrix wide.gguf
+expect_error 1 "importance matrix" "$hadal" quantize -m wide.gguf --out x.gguf --type q4_k --imatrix wide.gguf
+[ -e x.gguf ] && fail "a refused quantize left a file"
+
 # --- render ---
 echo '{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}' >messages.json
 "$hadal" render --messages messages.json --think high >prompt.txt 2>err.txt || fail "render: $(cat err.txt)"

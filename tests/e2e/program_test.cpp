@@ -18,8 +18,8 @@ TEST_P(Verb, ExplainsItselfOnStdout) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Verb,
-                         testing::Values("convert", "doctor", "logits", "play", "render", "run",
-                                         "show", "synth", "tokenize", "train"),
+                         testing::Values("convert", "doctor", "logits", "play", "quantize",
+                                         "render", "run", "show", "synth", "tokenize", "train"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(Program, WrongUseIsExitTwo) {
