@@ -1,6 +1,7 @@
 // hadal doctor: what this machine and this build have, and which models fit.
 
 #include "common.h"
+#include "engine/bench/machine_meter.h"
 #include "formats/hub_cache.h"
 #include "known_models.h"
 #include "machine.h"
@@ -38,6 +39,8 @@ struct Diagnosis {
   std::string kernels;  ///< the cpu backend in words, or why there is none
   bool kernels_ok = false;
   double read_bytes_per_s = 0;
+  double int8_ops_per_s = 0;  ///< 2 per multiply-add
+  double bf16_ops_per_s = 0;
   std::filesystem::path cache;
   std::uint64_t cache_free_bytes = 0;
   std::vector<std::string> cached_models;
@@ -92,7 +95,10 @@ Result<Diagnosis> diagnose() {
   const auto backend = make_backend({.kind = BackendKind::cpu, .n_threads = 0});
   d.kernels_ok = backend.has_value();
   d.kernels = backend ? (*backend)->description() : backend.error().message;
-  d.read_bytes_per_s = measure_read_bandwidth(d.machine.n_cpus, d.machine.available_bytes);
+  bench::MachineMeter meter(d.machine.available_bytes);
+  d.read_bytes_per_s = meter.read_bytes_per_s(d.machine.n_cpus);
+  d.int8_ops_per_s = meter.ops_per_s(bench::OperandClass::int8, d.machine.n_cpus);
+  d.bf16_ops_per_s = meter.ops_per_s(bench::OperandClass::bf16, d.machine.n_cpus);
   d.cache = hub_cache_root();
   d.cache_free_bytes = free_disk_bytes(d.cache);
   d.cached_models = models_in(d.cache);
@@ -143,6 +149,8 @@ void print_text(const Diagnosis& d) {
                                   : "");
   fmt::print("  bandwidth  {:.1f} GB/s, measured: reading with {} threads\n",
              d.read_bytes_per_s / 1e9, m.n_cpus);
+  fmt::print("  products   int8 {:.0f} GOP/s, bf16 {:.0f} GFLOP/s at most, measured likewise\n",
+             d.int8_ops_per_s / 1e9, d.bf16_ops_per_s / 1e9);
   fmt::print("  disk       {} free for models in {}\n", bytes_text(d.cache_free_bytes),
              d.cache.string());
   fmt::print("  cached     {}\n", d.cached_models.empty()
@@ -186,6 +194,8 @@ void print_json(const Diagnosis& d) {
       {"available_bytes", m.available_bytes},
       {"memory_limit_bytes", m.memory_limit_bytes ? Json(*m.memory_limit_bytes) : Json()},
       {"read_gb_s", d.read_bytes_per_s / 1e9},
+      {"int8_gop_s", d.int8_ops_per_s / 1e9},
+      {"bf16_gflop_s", d.bf16_ops_per_s / 1e9},
       {"cache", d.cache.string()},
       {"cache_free_bytes", d.cache_free_bytes},
       {"cached_models", d.cached_models},

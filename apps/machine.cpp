@@ -4,10 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <cstring>
 #include <fstream>
-#include <memory>
 #include <sstream>
 #include <string_view>
 
@@ -15,7 +12,6 @@ namespace hadal {
 namespace {
 
 constexpr std::uint64_t kKiB = 1024;
-constexpr std::uint64_t kMiB = 1024 * kKiB;
 
 /// Value of the first line "key ... : value" (or "key: value") of a /proc file; empty when absent.
 std::string value_of(const std::filesystem::path& file, std::string_view key) {
@@ -88,18 +84,6 @@ std::optional<std::uint64_t> memory_limit() {
   return version1 ? version1 : version2;
 }
 
-/// The sum of all words, so that the reads cannot be left out. Eight chains hide the latency of the
-/// additions.
-std::uint64_t sum_words(const std::uint64_t* words, std::size_t n) {
-  std::array<std::uint64_t, 8> sums{};
-  for (std::size_t i = 0; i + sums.size() <= n; i += sums.size()) {
-    for (std::size_t lane = 0; lane < sums.size(); ++lane) sums[lane] += words[i + lane];
-  }
-  std::uint64_t sum = 0;
-  for (std::uint64_t s : sums) sum += s;
-  return sum;
-}
-
 }  // namespace
 
 Machine look_at_machine() {
@@ -122,34 +106,6 @@ std::uint64_t free_disk_bytes(std::filesystem::path path) {
     path = path.parent_path();
   const auto space = std::filesystem::space(path.empty() ? "." : path, failed);
   return failed ? 0 : space.available;
-}
-
-double measure_read_bandwidth(std::size_t n_threads, std::uint64_t available_bytes) {
-  using Clock = std::chrono::steady_clock;
-  constexpr std::uint64_t kWanted = 256 * kMiB;
-  constexpr std::uint64_t kLeast = 8 * kMiB;
-  constexpr auto kDuration = std::chrono::milliseconds(300);
-  const std::uint64_t n_bytes = std::max(kLeast, std::min(kWanted, available_bytes / 8));
-  const std::size_t n_words = n_bytes / sizeof(std::uint64_t) / n_threads;
-
-  ThreadPool pool(n_threads);
-  std::vector<std::unique_ptr<std::uint64_t[]>> parts(n_threads);
-  std::vector<std::uint64_t> sums(n_threads);
-  pool.run(n_threads, [&](std::size_t i) {
-    parts[i] = std::make_unique_for_overwrite<std::uint64_t[]>(n_words);
-    std::memset(parts[i].get(), 1,
-                n_words * sizeof(std::uint64_t));  // pages exist before the clock runs
-  });
-  const Clock::time_point begin = Clock::now();
-  std::uint64_t n_rounds = 0;
-  Clock::duration elapsed{};
-  do {
-    pool.run(n_threads, [&](std::size_t i) { sums[i] += sum_words(parts[i].get(), n_words); });
-    ++n_rounds;
-    elapsed = Clock::now() - begin;
-  } while (elapsed < kDuration);
-  const double n_read = static_cast<double>(n_rounds * n_words * sizeof(std::uint64_t) * n_threads);
-  return n_read / std::chrono::duration<double>(elapsed).count();
 }
 
 }  // namespace hadal

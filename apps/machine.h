@@ -27,8 +27,4 @@ Machine look_at_machine();
 /// unknown.
 std::uint64_t free_disk_bytes(std::filesystem::path path);
 
-/// Bytes per second that `n_threads` threads read together from a buffer larger than caches (at
-/// most an eighth of `available_bytes`). Takes about half a second.
-double measure_read_bandwidth(std::size_t n_threads, std::uint64_t available_bytes);
-
 }  // namespace hadal

@@ -61,13 +61,13 @@ Peak measure_peak(const CpuKernels& kernels, std::size_t n_threads) {
   std::vector<double> sink(n_threads * 64);
   const std::size_t part = kFloats / n_threads / 256 * 256;
   const Times fma = measure(n_threads, [&] {
-    pool.run(n_threads, [&](std::size_t i) { sink[i * 64] = c.fma(kRounds); });
+    pool.run(n_threads, [&](std::size_t i) { sink[i * 64] = c.fp32.run(kRounds); });
   });
   const Times read = measure(n_threads, [&] {
     pool.run(n_threads,
              [&](std::size_t i) { sink[i * 64] = double{c.read(memory.data() + i * part, part)}; });
   });
-  return {c.fma_flops * kRounds * static_cast<double>(n_threads) / fma.best,
+  return {c.fp32.ops_per_round * kRounds * static_cast<double>(n_threads) / fma.best,
           4.0 * static_cast<double>(part * n_threads) / read.best};
 }
 

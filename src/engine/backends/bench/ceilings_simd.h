@@ -6,7 +6,7 @@
 namespace hadal::bench {
 namespace {
 
-constexpr std::size_t kChains = 12;  // hide 4 cycles of latency on two units; 12 fit into AVX2
+constexpr std::size_t kChains = 12;  // hide 5 cycles of latency on two units; 12 fit into AVX2
 
 inline double fma_rounds(std::size_t n) {
   Simd::Vec acc[kChains];
