@@ -38,8 +38,10 @@ clang: setup  ## unit tests of a build with the second compiler
 fuzz:  ## fuzz the parsers: make fuzz T=gguf SECS=60; without T each of them
 	tools/setup.sh build clang && $(CONFIGURE) fuzz && $(BUILD) fuzz && tools/fuzz.sh $(T) $(SECS)
 
-bench: setup  ## operators of the cpu backend beside the peaks of this machine
-	$(CONFIGURE) release && $(BUILD) release --target backend_bench && build/backend_bench
+bench: setup  ## the built-in model, then single operators, beside the peaks of this machine
+	$(CONFIGURE) release && $(BUILD) release --target hadal --target backend_bench
+	build/hadal bench --ops
+	build/backend_bench
 
 train:  ## train the built-in model (optional LibTorch component; resumes by itself)
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
