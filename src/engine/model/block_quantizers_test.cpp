@@ -82,13 +82,19 @@ struct Quantizer {
   DType dtype;
   void (*quantize)(const float* x, const float* importance, std::byte* block) noexcept;
   std::vector<double> (*plain)(const Values& x);
+  // Shares of the error, seen on these seeds and a little above: each part of the search is worth
+  // one or two percent, and its loss passes them.
+  double share_of_plain;       ///< of plain rounding's error, on normal weights
+  double share_of_unweighted;  ///< of the weighted error that equal weights leave
 };
 
 const Quantizer kQuantizers[] = {
-    {"Q4_0", DType::q4_0, quantize_q4_0, plain_q4_0},
-    {"Q4_K", DType::q4_k, quantize_q4_k, [](const Values& x) { return plain_affine(x, 15.0); }},
-    {"Q5_K", DType::q5_k, quantize_q5_k, [](const Values& x) { return plain_affine(x, 31.0); }},
-    {"Q6_K", DType::q6_k, quantize_q6_k, plain_q6_k},
+    {"Q4_0", DType::q4_0, quantize_q4_0, plain_q4_0, 0.875, 0.53},
+    {"Q4_K", DType::q4_k, quantize_q4_k, [](const Values& x) { return plain_affine(x, 15.0); },
+     0.797, 0.453},
+    {"Q5_K", DType::q5_k, quantize_q5_k, [](const Values& x) { return plain_affine(x, 31.0); },
+     0.81, 0.46},
+    {"Q6_K", DType::q6_k, quantize_q6_k, plain_q6_k, 0.81, 0.53},
 };
 
 class BlockQuantizer : public testing::TestWithParam<Quantizer> {
@@ -170,8 +176,7 @@ TEST_P(BlockQuantizer, SearchPaysOnNormalWeights) {
     plain += error_of(x, GetParam().plain(x));
     searched += error_of(x, decoded(quantized(x)));
   }
-  RecordProperty("share_of_plain_error", std::to_string(searched / plain));
-  EXPECT_LT(searched, 0.95 * plain) << searched / plain;
+  EXPECT_LT(searched, GetParam().share_of_plain * plain) << searched / plain;
 }
 
 Values importance_of_columns(std::size_t n, RandomStream& random) {
@@ -189,8 +194,7 @@ TEST_P(BlockQuantizer, ImportanceLowersTheWeightedError) {
     without += error_of(x, decoded(quantized(x)), w);
     with += error_of(x, decoded(quantized(x, w)), w);
   }
-  RecordProperty("share_of_unweighted", std::to_string(with / without));
-  EXPECT_LT(with, 0.95 * without) << with / without;
+  EXPECT_LT(with, GetParam().share_of_unweighted * without) << with / without;
 }
 
 TEST_P(BlockQuantizer, OnlyTheRatiosOfImportanceCount) {

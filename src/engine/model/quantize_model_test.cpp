@@ -15,10 +15,10 @@
 namespace hadal {
 namespace {
 
-/// Hidden size and width of the experts are one block of 256.
+/// Rows of w1 and w3 are two blocks of 256, those of w2 are one.
 ModelConfig config_of_blocks() {
   ModelConfig c = tiny_config();
-  c.hidden_size = 256;
+  c.hidden_size = 512;
   c.moe_intermediate_size = 256;
   c.num_nextn_predict_layers = 0;
   return c;
@@ -178,6 +178,7 @@ TEST_F(QuantizeModel, TypesWithoutAQuantizerKeepTheirBytes) {
 TEST_F(QuantizeModel, WhatDoesNotFitKeepsATypeThatFitsAndIsNoted) {
   synth("native.gguf", WeightTypes::native, tiny_config());  // 160 and 64 columns
   synth("plain.gguf", WeightTypes::f32, tiny_config());
+  synth("safetensors", WeightTypes::native, tiny_config());
 
   const WriteReport native = quantize("native.gguf", "a.gguf", {.experts = Encoding::q4_k});
   const WriteReport plain = quantize("plain.gguf", "b.gguf", {.experts = Encoding::q4_k});
@@ -186,9 +187,12 @@ TEST_F(QuantizeModel, WhatDoesNotFitKeepsATypeThatFitsAndIsNoted) {
   ASSERT_EQ(native.notes.size(), 2u);
   expect_contains(native.notes[0],
                   "stored as MXFP4 instead of Q4_K, because 160 columns are not a multiple of 256");
-  EXPECT_EQ(open("b.gguf").find("layers.0.ffn.experts.0.w1.weight")->view.dtype, DType::q8_0);
+  const std::string expert = "layers.0.ffn.experts.0.w1.weight";
+  EXPECT_EQ(open("b.gguf").find(expert)->view.dtype, DType::q8_0);
   ASSERT_EQ(plain.notes.size(), 2u);
   expect_contains(plain.notes[1], "stored as Q8_0 instead of Q4_K, because 64 columns");
+  quantize("safetensors", "c.gguf", {.experts = Encoding::q4_k});
+  EXPECT_EQ(open("c.gguf").find(expert)->view.dtype, DType::mxfp4);  // FP4 in another order
 }
 
 TEST_F(QuantizeModel, SafetensorsBecomeTheNearestTypesOfGguf) {
@@ -239,17 +243,17 @@ double weighted_error(const std::vector<float>& a, const std::vector<float>& b, 
   double sum = 0.0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const double difference = double{a[i]} - double{b[i]};
-    sum += weight(expert, i % 256) * difference * difference;
+    sum += weight(expert, i % 512) * difference * difference;
   }
   return sum;
 }
 
 TEST_F(QuantizeModel, ImportanceOfEachExpertIsItsOwn) {
   const auto weight = [](std::size_t expert, std::size_t column) {
-    return column % 8 == expert ? 100.0f : 1.0f;  // some in every group of 32
+    return (column + column / 256) % 8 == expert ? 100.0f : 1.0f;  // some in every group of 32
   };
   synth("a.gguf", WeightTypes::f32, config_of_blocks());
-  write_importance(path("imatrix.gguf"), 256, weight);
+  write_importance(path("imatrix.gguf"), 512, weight);
   const auto importance = ImportanceMatrix::open(path("imatrix.gguf"));
   ASSERT_TRUE(importance) << importance.error().message;
 
