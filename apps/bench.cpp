@@ -73,6 +73,7 @@ Result<void> run_bench(BenchFlags flags) {
   options.available_bytes = facts.machine.available_bytes;
   options.warmup = !flags.no_warmup;
   options.backend.kind = flags.engine.backend == "ref" ? BackendKind::ref : BackendKind::cpu;
+  options.backend.exact = flags.engine.exact;
   options.model.fake_quant = flags.engine.fake_quant;
   if (flags.bandwidth) {
     print_bandwidth(options);

@@ -17,8 +17,12 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
       ->envname("HADAL_BACKEND")
       ->check(CLI::IsMember({"ref", "cpu"}))
       ->capture_default_str();
-  verb.add_flag("--qat", flags.fake_quant,
-                "simulate the FP8/FP4 activations of the official inference code");
+  verb.add_flag("--exact", flags.exact,
+                "cpu: float32 activations for quantised weights too (slower; default: int8, one "
+                "scale per 32)");
+  verb.add_flag(
+      "--qat", flags.fake_quant,
+      "simulate the FP8/FP4 activations of the official inference code (implies --exact)");
 }
 
 Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
@@ -30,6 +34,7 @@ Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
   EngineOptions options;
   options.backend.kind = flags.backend == "ref" ? BackendKind::ref : BackendKind::cpu;
   options.backend.n_threads = flags.threads;
+  options.backend.exact = flags.exact || flags.fake_quant;
   options.model.fake_quant = flags.fake_quant;
   return Engine::open(flags.model, options);
 }

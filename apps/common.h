@@ -20,9 +20,10 @@ struct EngineFlags {
   std::string backend = "cpu";
   std::size_t threads = 0;
   bool fake_quant = false;
+  bool exact = false;
 };
 
-/// Adds -m/--model, -t/--threads, --backend and --qat.
+/// Adds -m/--model, -t/--threads, --backend, --exact and --qat.
 void add_engine_flags(CLI::App& verb, EngineFlags& flags);
 Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags);
 

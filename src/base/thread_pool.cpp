@@ -1,5 +1,7 @@
 #include "base/thread_pool.h"
 
+#include "base/check.h"
+
 #include <algorithm>
 
 #include <sched.h>
@@ -23,12 +25,8 @@ ThreadPool::ThreadPool(std::size_t n_threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-    generation_.fetch_add(1);
-  }
-  wake_.notify_all();
+  stop_ = true;
+  wake_workers();
   for (auto& worker : workers_) worker.join();
 }
 
@@ -37,17 +35,16 @@ void ThreadPool::run(std::size_t n_tasks, const std::function<void(std::size_t)>
     for (std::size_t i = 0; i < n_tasks; ++i) task(i);
     return;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    task_ = &task;
-    n_tasks_ = n_tasks;
-    next_task_.store(0);
-    n_busy_.store(workers_.size());
-    generation_.fetch_add(1);
-  }
-  wake_.notify_all();
+  HADAL_CHECK(n_tasks < kClosed, "tasks are numbered in 32 bits");
+  const std::uint64_t run = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
+  ticket_.store(run << 32 | kClosed);  // before the fields change
+  task_.store(&task, std::memory_order_relaxed);
+  n_tasks_.store(n_tasks, std::memory_order_relaxed);
+  n_done_.store(0, std::memory_order_relaxed);
+  ticket_.store(run << 32);
+  wake_workers();
   take_tasks();
-  for (int spins = 0; n_busy_.load(std::memory_order_acquire) != 0; ++spins) {
+  for (int spins = 0; n_done_.load(std::memory_order_acquire) != n_tasks; ++spins) {
     if (spins < kSpins) {
       pause();
     } else {
@@ -56,28 +53,36 @@ void ThreadPool::run(std::size_t n_tasks, const std::function<void(std::size_t)>
   }
 }
 
+void ThreadPool::wake_workers() {
+  epoch_.fetch_add(1);
+  if (n_sleeping_.load() != 0) epoch_.notify_all();
+}
+
 void ThreadPool::take_tasks() {
   for (;;) {
-    const std::size_t i = next_task_.fetch_add(1, std::memory_order_relaxed);
-    if (i >= n_tasks_) return;
-    (*task_)(i);
+    std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    const std::size_t i = ticket & kClosed;
+    if (i >= n_tasks_.load(std::memory_order_relaxed)) return;
+    const auto* task = task_.load(std::memory_order_relaxed);
+    if (!ticket_.compare_exchange_weak(ticket, ticket + 1)) continue;
+    (*task)(i);
+    n_done_.fetch_add(1, std::memory_order_release);
   }
 }
 
 void ThreadPool::work() {
-  std::uint64_t seen = 0;
+  std::uint32_t seen = 0;
   for (;;) {
-    for (int spins = 0; spins < kSpins && generation_.load(std::memory_order_acquire) == seen;
-         ++spins)
+    for (int spins = 0; spins < kSpins && epoch_.load(std::memory_order_acquire) == seen; ++spins)
       pause();
-    if (generation_.load(std::memory_order_acquire) == seen) {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return generation_.load() != seen; });
+    if (epoch_.load() == seen) {
+      n_sleeping_.fetch_add(1);
+      epoch_.wait(seen);
+      n_sleeping_.fetch_sub(1);
     }
-    seen = generation_.load(std::memory_order_acquire);
+    seen = epoch_.load(std::memory_order_acquire);
     if (stop_.load()) return;
     take_tasks();
-    n_busy_.fetch_sub(1, std::memory_order_release);
   }
 }
 

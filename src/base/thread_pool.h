@@ -2,22 +2,20 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 namespace hadal {
 
 /// Runs `task(i)` for i in [0, n_tasks) on `n_threads` threads, the caller included, and returns
-/// when all are done. Which thread runs which task is unspecified, so a task must compute its
-/// outputs alone (promise 2: results do not depend on the number of threads). Workers spin for a
-/// short while, then sleep, so that a busy neighbour on the same cores costs time slices and not
-/// minutes. Threads: `run` may be called by one thread at a time. Tasks must not throw and must not
-/// call `run`.
+/// when all tasks are done; a worker that is still asleep by then is not waited for. Which thread
+/// runs which task is unspecified, so a task must compute its outputs alone (promise 2: results do
+/// not depend on the number of threads). Workers spin for a short while, then sleep, so that a busy
+/// neighbour on the same cores costs time slices and not minutes. Threads: `run` may be called by
+/// one thread at a time. Tasks must not throw and must not call `run`.
 class ThreadPool {
  public:
   explicit ThreadPool(std::size_t n_threads);
@@ -31,16 +29,21 @@ class ThreadPool {
  private:
   void work();
   void take_tasks();
+  void wake_workers();
+
+  static constexpr std::uint64_t kClosed = 0xFFFFFFFF;
 
   std::vector<std::thread> workers_;
-  const std::function<void(std::size_t)>* task_ = nullptr;
-  std::size_t n_tasks_ = 0;
-  std::atomic<std::size_t> next_task_{0};
-  std::atomic<std::size_t> n_busy_{0};
-  std::atomic<std::uint64_t> generation_{0};
+  /// High half: number of the current run; low half: its next task, kClosed between two runs. A
+  /// task is taken by compare-exchange, so never with the fields of another run.
+  alignas(64) std::atomic<std::uint64_t> ticket_{kClosed};
+  alignas(64) std::atomic<std::size_t> n_done_{0};
+  alignas(64) std::atomic<const std::function<void(std::size_t)>*> task_{nullptr};
+  std::atomic<std::size_t> n_tasks_{0};
+  std::atomic<std::uint32_t> epoch_{0};  ///< changes when there is something to do; sleepers wait
+                                         ///< on it
+  std::atomic<std::uint32_t> n_sleeping_{0};
   std::atomic<bool> stop_{false};
-  std::mutex mutex_;
-  std::condition_variable wake_;
 };
 
 /// Number of CPUs this process may run on (respects affinity masks); at least 1.

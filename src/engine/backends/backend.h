@@ -54,6 +54,9 @@ enum class BackendKind : std::uint8_t {
 struct BackendOptions {
   BackendKind kind = BackendKind::cpu;
   std::size_t n_threads = 0;  ///< 0: all CPUs this process may use
+  /// cpu: quantised weights meet float32 activations, as on ref, instead of activations rounded to
+  /// int8 with one scale per 32 (linear/int8_layout.h). Much slower.
+  bool exact = false;
 };
 
 /// Errors: unsupported (HADAL_CPU_ISA names something this CPU lacks), invalid_argument.

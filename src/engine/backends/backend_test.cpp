@@ -417,21 +417,41 @@ TEST_P(CpuBackendTest, GivesTheSameBitsForAnyCutOfTheTokens) {
   }
 }
 
-TEST_P(CpuBackendTest, AgreesWithTheReference) {
+/// Squared error of `actual` over the squared size of `expected`.
+double normalised_error(const std::vector<float>& expected, const std::vector<float>& actual,
+                        const std::string& name) {
+  EXPECT_EQ(expected.size(), actual.size());
+  double error = 0.0;
+  double power = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_FALSE(std::isnan(actual[i])) << name << ": element " << i << " was not written";
+    error += std::pow(double{actual[i]} - double{expected[i]}, 2.0);
+    power += std::pow(double{expected[i]}, 2.0);
+  }
+  return error / power;
+}
+
+TEST_P(CpuBackendTest, AgreesWithTheReferenceWhenExact) {
+  CpuBackend backend(kernels(), 2, true);
+  RefBackend reference("ref");
+  for (const Operator& op : operators()) {
+    const auto expected = op.run(reference, 0, op.n_tokens);
+    const auto actual = op.run(backend, 0, op.n_tokens);
+    EXPECT_LE(normalised_error(expected, actual, op.name), op.nmse) << op.name;
+  }
+}
+
+// Rounding to int8 with step a / 127 adds noise of a^2 / (12 * 127^2) to each input, a = the
+// largest of 32. One input in 50 is 30 times larger than the rest, so nearly half of the blocks
+// have a = 75 and a noise of 0.03 beside inputs whose mean square is 1 + 0.02 * 900 = 19: 0.0008 of
+// it. An expert does this twice, and its products amplify the first error at most fourfold.
+TEST_P(CpuBackendTest, StaysNearTheReferenceWithInt8Activations) {
   CpuBackend backend(kernels(), 2);
   RefBackend reference("ref");
   for (const Operator& op : operators()) {
     const auto expected = op.run(reference, 0, op.n_tokens);
     const auto actual = op.run(backend, 0, op.n_tokens);
-    ASSERT_EQ(expected.size(), actual.size());
-    double error = 0.0;
-    double power = 0.0;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      ASSERT_FALSE(std::isnan(actual[i])) << op.name << ": element " << i << " was not written";
-      error += std::pow(double{actual[i]} - double{expected[i]}, 2.0);
-      power += std::pow(double{expected[i]}, 2.0);
-    }
-    EXPECT_LE(error / power, op.nmse) << op.name;
+    EXPECT_LE(normalised_error(expected, actual, op.name), 0.01) << op.name;
   }
 }
 

@@ -24,12 +24,15 @@ bool has_avx2() noexcept {  // the builtin also asks the operating system
 
 bool has_avx512() noexcept {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni");
 }
 
 const CpuKernels kVariants[] = {{.name = "avx512",
                                  .runs_here = has_avx512,
                                  .linear = &kLinearAvx512,
+                                 .int8_linear = &kInt8Avx512,
+                                 .decode_columns = decode_columns_avx512,
                                  .attention = &kAttentionAvx512,
                                  .indexer = &kIndexerAvx512,
                                  .hyper_connection = &kHyperConnectionAvx512,
@@ -41,6 +44,8 @@ const CpuKernels kVariants[] = {{.name = "avx512",
                                 {.name = "avx2",
                                  .runs_here = has_avx2,
                                  .linear = &kLinearAvx2,
+                                 .int8_linear = &kInt8Avx2,
+                                 .decode_columns = decode_columns_avx2,
                                  .attention = &kAttentionAvx2,
                                  .indexer = &kIndexerAvx2,
                                  .hyper_connection = &kHyperConnectionAvx2,

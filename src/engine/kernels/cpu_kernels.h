@@ -17,9 +17,11 @@
 namespace hadal {
 
 struct CpuKernels {
-  std::string_view name;         ///< as in HADAL_CPU_ISA
-  bool (*runs_here)() noexcept;  ///< this CPU and operating system have the instructions
-  const LinearKernels* linear;
+  std::string_view name;             ///< as in HADAL_CPU_ISA
+  bool (*runs_here)() noexcept;      ///< this CPU and operating system have the instructions
+  const LinearKernels* linear;       ///< exact weights, float32
+  const LinearKernels* int8_linear;  ///< quantised weights, activations in int8
+  DecodeColumns decode_columns;
   const AttentionKernels* attention;
   const IndexerKernels* indexer;
   const HyperConnectionKernels* hyper_connection;

@@ -22,7 +22,7 @@ set(HADAL_KERNEL_SOURCES
 # the copy that the linker keeps for every CPU (tools/check_isa_symbols.sh).
 # GCC 12 warns about its own _mm512_undefined_ps() (GCC bug 105593).
 set(HADAL_AVX2_FLAGS -O2 -mavx2 -mfma -mf16c)
-set(HADAL_AVX512_FLAGS ${HADAL_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl
+set(HADAL_AVX512_FLAGS ${HADAL_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
   -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 set(HADAL_KERNEL_TESTS
   kernels/matrix_view_test.cpp
@@ -33,6 +33,7 @@ set(HADAL_KERNEL_TESTS
   kernels/fake_quant/fake_quant_test.cpp
   kernels/hyper_connection/hyper_connection_test.cpp
   kernels/indexer/indexer_test.cpp
+  kernels/linear/int8_test.cpp
   kernels/linear/linear_test.cpp
   kernels/moe/moe_test.cpp
   kernels/rms_norm/rms_norm_test.cpp
@@ -47,6 +48,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       PROPERTIES COMPILE_OPTIONS "${HADAL_AVX512_FLAGS}")
     list(APPEND HADAL_KERNEL_SOURCES kernels/${op}/${op}_avx2.cpp kernels/${op}/${op}_avx512.cpp)
   endforeach()
+  set_source_files_properties(kernels/linear/int8_avx2.cpp
+    PROPERTIES COMPILE_OPTIONS "${HADAL_AVX2_FLAGS}")
+  set_source_files_properties(kernels/linear/int8_avx512.cpp
+    PROPERTIES COMPILE_OPTIONS "${HADAL_AVX512_FLAGS}")
+  list(APPEND HADAL_KERNEL_SOURCES kernels/linear/int8_avx2.cpp kernels/linear/int8_avx512.cpp)
   set_source_files_properties(kernels/simd/exp_test_avx2.cpp
     PROPERTIES COMPILE_OPTIONS "${HADAL_AVX2_FLAGS}")
   set_source_files_properties(kernels/simd/exp_test_avx512.cpp

@@ -10,23 +10,25 @@
 
 namespace hadal {
 
-CpuBackend::CpuBackend(const CpuKernels& kernels, std::size_t n_threads)
+CpuBackend::CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact)
     : kernels_(kernels),
       runner_(n_threads),
-      linear_(*kernels.linear, runner_),
+      variants_{.exact = kernels.linear, .int8 = exact ? nullptr : kernels.int8_linear},
+      linear_(variants_, runner_),
       indexer_(*kernels.indexer, runner_),
-      moe_(kernels, runner_) {}
+      moe_(kernels, variants_, runner_) {}
 
 std::string CpuBackend::description() const {
   const std::size_t n = runner_.n_threads();
-  return fmt::format("cpu ({}, {} thread{})", kernels_.name, n, n == 1 ? "" : "s");
+  return fmt::format("cpu ({}, {} thread{}{})", kernels_.name, n, n == 1 ? "" : "s",
+                     variants_.int8 == nullptr ? ", exact" : "");
 }
 
 void CpuBackend::embedding(const EmbeddingArgs& args) {
   runner_.for_rows(args.ids.size(), args.table.cols, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
-      kernels_.linear->decode_columns(args.table, static_cast<std::size_t>(args.ids[t]), 0,
-                                      args.table.cols, args.out[t]);
+      kernels_.decode_columns(args.table, static_cast<std::size_t>(args.ids[t]), 0, args.table.cols,
+                              args.out[t]);
     }
   });
 }

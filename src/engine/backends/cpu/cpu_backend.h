@@ -13,8 +13,9 @@ namespace hadal {
 
 class CpuBackend final : public Backend {
  public:
-  /// `kernels` runs on this CPU and outlives the backend (cpu_kernels() does).
-  CpuBackend(const CpuKernels& kernels, std::size_t n_threads);
+  /// `kernels` runs on this CPU and outlives the backend (cpu_kernels() does). `exact`: as
+  /// BackendOptions::exact.
+  CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact = false);
 
   std::string description() const override;
 
@@ -38,6 +39,7 @@ class CpuBackend final : public Backend {
 
   const CpuKernels& kernels_;
   TaskRunner runner_;
+  const LinearVariants variants_;
   CpuLinear linear_;
   CpuIndexer indexer_;
   CpuMoe moe_;

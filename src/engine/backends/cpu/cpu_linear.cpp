@@ -27,67 +27,64 @@ LinearSplit split_linear(const LinearKernels& kernels, const MatrixView& weight,
     const std::size_t row_bytes =
         n_matrices * bytes_of(weight) / std::max<std::size_t>(weight.rows, 1);
     const std::size_t rows = std::max(kTaskBytes / (row_bytes + 1), weight.rows / kMaxTasks);
-    return {.rows = round_up(std::max<std::size_t>(rows, 1), 4), .tokens = 1};
+    return {.rows = round_up(std::max<std::size_t>(rows, 1), kernels.row_tile), .tokens = 1};
   }
   const std::size_t n_blocks = ceil_div(n_tokens, kTaskTokens);
   return {.rows = kTaskRows, .tokens = round_up(ceil_div(n_tokens, n_blocks), kernels.token_tile)};
 }
 
-std::size_t packed_floats(const LinearKernels& kernels, std::size_t n, std::size_t cols) noexcept {
-  return n * round_up(cols, kernels.lanes);
-}
-
 void CpuLinear::operator()(const LinearArgs& args) {
-  if (args.x.n == 1) {
-    one_token(args);
-  } else if (args.x.n > 1) {
-    many_tokens(args);
+  const LinearKernels& kernels = variants_.of(args.weight);
+  if (args.x.n == 1 && kernels.one != nullptr) {
+    one_token(kernels, args);
+  } else if (args.x.n > 0) {
+    packed_tokens(kernels, args);
   }
 }
 
-void CpuLinear::one_token(const LinearArgs& args) {
+void CpuLinear::one_token(const LinearKernels& kernels, const LinearArgs& args) {
   const MatrixView& weight = args.weight;
   const std::size_t n_rows = args.y.width;
-  const std::size_t step = split_linear(kernels_, weight, 1).rows;
+  const std::size_t step = split_linear(kernels, weight, 1).rows;
   runner_.run(ceil_div(n_rows, step), n_rows * weight.cols, [&](std::size_t task) {
-    kernels_.one({.weight = &weight,
-                  .row_begin = args.row_begin + task * step,
-                  .row_end = args.row_begin + std::min(task * step + step, n_rows),
-                  .x = args.x[0],
-                  .y = output_of_row_zero(args, 0)});
+    kernels.one({.weight = &weight,
+                 .row_begin = args.row_begin + task * step,
+                 .row_end = args.row_begin + std::min(task * step + step, n_rows),
+                 .x = args.x[0],
+                 .y = output_of_row_zero(args, 0)});
   });
 }
 
-void CpuLinear::many_tokens(const LinearArgs& args) {
+void CpuLinear::packed_tokens(const LinearKernels& kernels, const LinearArgs& args) {
   const MatrixView& weight = args.weight;
   const std::size_t n = args.x.n;
-  pack(args.x, weight.cols);
-  const LinearSplit split = split_linear(kernels_, weight, n);
+  pack(kernels, args.x, weight.cols);
+  const LinearSplit split = split_linear(kernels, weight, n);
   const std::size_t n_rows = args.y.width;
   const std::size_t n_row_tasks = ceil_div(n_rows, split.rows);
   const std::size_t n_tasks = n_row_tasks * ceil_div(n, split.tokens);
   runner_.run(n_tasks, n * n_rows * weight.cols, [&](std::size_t task) {
     const std::size_t row = task % n_row_tasks * split.rows;
     const std::size_t token = task / n_row_tasks * split.tokens;
-    kernels_.packed({.weight = &weight,
-                     .row_begin = args.row_begin + row,
-                     .row_end = args.row_begin + std::min(row + split.rows, n_rows),
-                     .packed = packed_.data() + packed_floats(kernels_, token, weight.cols),
-                     .n_tokens = std::min(split.tokens, n - token),
-                     .y = output_of_row_zero(args, token),
-                     .y_stride = args.y.stride});
+    kernels.packed({.weight = &weight,
+                    .row_begin = args.row_begin + row,
+                    .row_end = args.row_begin + std::min(row + split.rows, n_rows),
+                    .packed = packed_.data() + token * kernels.packed_floats(weight.cols),
+                    .n_tokens = std::min(split.tokens, n - token),
+                    .y = output_of_row_zero(args, token),
+                    .y_stride = args.y.stride});
   });
 }
 
-void CpuLinear::pack(const Rows<const float>& x, std::size_t cols) {
+void CpuLinear::pack(const LinearKernels& kernels, const Rows<const float>& x, std::size_t cols) {
   const float** rows = reserve(token_rows_, x.n);
   for (std::size_t t = 0; t < x.n; ++t) rows[t] = x[t];
-  float* packed = reserve(packed_, packed_floats(kernels_, x.n, cols));
-  const std::size_t step = 4 * kernels_.token_tile;
+  const std::size_t width = kernels.packed_floats(cols);
+  float* packed = reserve(packed_, x.n * width);
+  const std::size_t step = 4 * kernels.token_tile;
   runner_.run(ceil_div(x.n, step), x.n * cols, [&](std::size_t task) {
     const std::size_t first = task * step;
-    kernels_.pack_tokens(rows + first, std::min(step, x.n - first), cols,
-                         packed + packed_floats(kernels_, first, cols));
+    kernels.pack_tokens(rows + first, std::min(step, x.n - first), cols, packed + first * width);
   });
 }
 

@@ -1,13 +1,25 @@
-// Linear layers on the CPU: one token reads the stored weights directly, several are packed into
-// tiles first. Same bits (kernels/simd/dot.h).
+// Linear layers on the CPU. Quantised weights: integer products with packed tokens
+// (kernels/linear/int8_layout.h). Other weights: one token reads them directly, several tokens are
+// packed into tiles first; same bits (kernels/simd/dot.h).
 #pragma once
 
 #include "engine/backends/cpu/task_runner.h"
 #include "engine/kernels/cpu_kernels.h"
+#include "engine/kernels/linear/int8_layout.h"
 
 #include <vector>
 
 namespace hadal {
+
+/// The ways to multiply on this machine.
+struct LinearVariants {
+  const LinearKernels* exact;
+  const LinearKernels* int8;  ///< nullptr: all weights go the exact way
+
+  const LinearKernels& of(const MatrixView& weight) const noexcept {
+    return int8 != nullptr && has_int8_product(weight) ? *int8 : *exact;
+  }
+};
 
 /// Output rows of one task, and tokens of one task, chosen by shape.
 struct LinearSplit {
@@ -19,22 +31,19 @@ struct LinearSplit {
 LinearSplit split_linear(const LinearKernels& kernels, const MatrixView& weight,
                          std::size_t n_tokens, std::size_t n_matrices = 1) noexcept;
 
-/// Floats of `n` packed tokens of `cols` columns.
-std::size_t packed_floats(const LinearKernels& kernels, std::size_t n, std::size_t cols) noexcept;
-
 class CpuLinear {
  public:
-  CpuLinear(const LinearKernels& kernels, TaskRunner& runner)
-      : kernels_(kernels), runner_(runner) {}
+  CpuLinear(const LinearVariants& variants, TaskRunner& runner)
+      : variants_(variants), runner_(runner) {}
 
   void operator()(const LinearArgs& args);
 
  private:
-  void one_token(const LinearArgs& args);
-  void many_tokens(const LinearArgs& args);
-  void pack(const Rows<const float>& x, std::size_t cols);
+  void one_token(const LinearKernels& kernels, const LinearArgs& args);
+  void packed_tokens(const LinearKernels& kernels, const LinearArgs& args);
+  void pack(const LinearKernels& kernels, const Rows<const float>& x, std::size_t cols);
 
-  const LinearKernels& kernels_;
+  const LinearVariants& variants_;
   TaskRunner& runner_;
   std::vector<const float*> token_rows_;
   std::vector<float> packed_;

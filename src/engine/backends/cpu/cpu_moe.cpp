@@ -1,7 +1,6 @@
 #include "engine/backends/cpu/cpu_moe.h"
 
 #include "base/checked_math.h"
-#include "engine/backends/cpu/cpu_linear.h"
 #include "engine/kernels/fake_quant/fake_quant.h"
 #include "engine/kernels/moe/activation_quant.h"
 
@@ -58,16 +57,28 @@ void CpuMoe::group_pairs(const MoeArgs& args) {
   add_group(args, *args.shared, args.x.n);
 }
 
+/// w1 and w3 share their packed inputs, so they are multiplied in the same way.
+const LinearKernels* CpuMoe::up_kernels(const ExpertWeights& weights) const {
+  const LinearKernels& kernels = variants_.of(weights.w1);
+  return &kernels == &variants_.of(weights.w3) ? &kernels : variants_.exact;
+}
+
 void CpuMoe::add_group(const MoeArgs& args, const ExpertWeights& weights, std::size_t n) {
-  Group group{
-      .weights = &weights, .first_pair = 0, .n = n, .hidden = 0, .packed_x = 0, .packed_hidden = 0};
+  Group group{.weights = &weights,
+              .up = up_kernels(weights),
+              .down = &variants_.of(weights.w2),
+              .first_pair = 0,
+              .n = n,
+              .hidden = 0,
+              .packed_x = 0,
+              .packed_hidden = 0};
   if (!groups_.empty()) {
     const Group& last = groups_.back();
     const std::size_t last_hidden = last.weights->w1.rows;
     group.first_pair = last.first_pair + last.n;
     group.hidden = last.hidden + last.n * last_hidden;
-    group.packed_x = last.packed_x + packed_floats(*kernels_.linear, last.n, args.x.width);
-    group.packed_hidden = last.packed_hidden + packed_floats(*kernels_.linear, last.n, last_hidden);
+    group.packed_x = last.packed_x + last.n * last.up->packed_floats(args.x.width);
+    group.packed_hidden = last.packed_hidden + last.n * last.down->packed_floats(last_hidden);
   }
   work_ += n * weights.w1.rows * weights.w1.cols;
   groups_.push_back(group);
@@ -92,13 +103,13 @@ const float* CpuMoe::input(const MoeArgs& args, const MatrixView& weight, std::s
 void CpuMoe::pack_inputs(const MoeArgs& args) {
   const std::size_t d = args.x.width;
   const Group& last = groups_.back();
-  const std::size_t n_floats = last.packed_x + packed_floats(*kernels_.linear, last.n, d);
+  const std::size_t n_floats = last.packed_x + last.n * last.up->packed_floats(d);
   reserve(packed_w1_, n_floats);
   if (args.fake_quant_activations) reserve(packed_w3_, n_floats);
 
   tasks_.clear();
   for (const Group& group : groups_) {
-    if (group.n == 1) continue;  // read directly
+    if (group.n == 1 && group.up->one != nullptr) continue;  // read directly
     for (std::size_t t = 0; t < group.n; t += kPackTokens) {
       tasks_.push_back({&group, 0, 0, t, std::min(t + kPackTokens, group.n)});
     }
@@ -107,13 +118,13 @@ void CpuMoe::pack_inputs(const MoeArgs& args) {
     const Task& task = tasks_[i];
     const std::size_t n = task.token_end - task.token_begin;
     const std::size_t offset =
-        task.group->packed_x + packed_floats(*kernels_.linear, task.token_begin, d);
+        task.group->packed_x + task.token_begin * task.group->up->packed_floats(d);
     const auto pack = [&](const MatrixView& weight, float* packed) {
       const float* rows[kPackTokens];
       for (std::size_t t = 0; t < n; ++t) {
         rows[t] = input(args, weight, task.group->first_pair + task.token_begin + t);
       }
-      kernels_.linear->pack_tokens(rows, n, d, packed + offset);
+      task.group->up->pack_tokens(rows, n, d, packed + offset);
     };
     pack(task.group->weights->w1, packed_w1_.data());
     if (args.fake_quant_activations) pack(task.group->weights->w3, packed_w3_.data());
@@ -124,8 +135,8 @@ void CpuMoe::split(Stage stage) {
   tasks_.clear();
   for (const Group& group : groups_) {
     const MatrixView& weight = stage == Stage::up ? group.weights->w1 : group.weights->w2;
-    const LinearSplit step =
-        split_linear(*kernels_.linear, weight, group.n, stage == Stage::up ? 2 : 1);
+    const LinearSplit step = split_linear(stage == Stage::up ? *group.up : *group.down, weight,
+                                          group.n, stage == Stage::up ? 2 : 1);
     for (std::size_t t = 0; t < group.n; t += step.tokens) {
       for (std::size_t r = 0; r < weight.rows; r += step.rows) {
         tasks_.push_back({&group, r, std::min(r + step.rows, weight.rows), t,
@@ -137,24 +148,23 @@ void CpuMoe::split(Stage stage) {
 
 /// y = x W^T for the rows and tokens of a task; `single` is the input row of a group of one,
 /// `packed` and `y` belong to the group's first token.
-void CpuMoe::multiply(const MatrixView& weight, const Task& task, const float* single,
-                      const float* packed, float* y) const {
-  if (task.group->n == 1) {
-    kernels_.linear->one({.weight = &weight,
-                          .row_begin = task.row_begin,
-                          .row_end = task.row_end,
-                          .x = single,
-                          .y = y});
+void CpuMoe::multiply(const LinearKernels& kernels, const MatrixView& weight, const Task& task,
+                      const float* single, const float* packed, float* y) const {
+  if (task.group->n == 1 && kernels.one != nullptr) {
+    kernels.one({.weight = &weight,
+                 .row_begin = task.row_begin,
+                 .row_end = task.row_end,
+                 .x = single,
+                 .y = y});
     return;
   }
-  kernels_.linear->packed(
-      {.weight = &weight,
-       .row_begin = task.row_begin,
-       .row_end = task.row_end,
-       .packed = packed + packed_floats(*kernels_.linear, task.token_begin, weight.cols),
-       .n_tokens = task.token_end - task.token_begin,
-       .y = y + task.token_begin * weight.rows,
-       .y_stride = weight.rows});
+  kernels.packed({.weight = &weight,
+                  .row_begin = task.row_begin,
+                  .row_end = task.row_end,
+                  .packed = packed + task.token_begin * kernels.packed_floats(weight.cols),
+                  .n_tokens = task.token_end - task.token_begin,
+                  .y = y + task.token_begin * weight.rows,
+                  .y_stride = weight.rows});
 }
 
 /// gate_ <- swiglu(x w1^T, x w3^T)
@@ -172,8 +182,10 @@ void CpuMoe::up(const MoeArgs& args) {
     const MatrixView& w3 = group.weights->w3;
     float* gate = gate_.data() + group.hidden;
     float* up = up_.data() + group.hidden;
-    multiply(w1, task, input(args, w1, group.first_pair), packed_w1_.data() + group.packed_x, gate);
-    multiply(w3, task, input(args, w3, group.first_pair), packed_w3.data() + group.packed_x, up);
+    multiply(*group.up, w1, task, input(args, w1, group.first_pair),
+             packed_w1_.data() + group.packed_x, gate);
+    multiply(*group.up, w3, task, input(args, w3, group.first_pair),
+             packed_w3.data() + group.packed_x, up);
 
     const std::size_t first = task.token_begin * w1.rows + task.row_begin;
     const std::size_t n = task.token_end - task.token_begin;
@@ -190,10 +202,11 @@ void CpuMoe::up(const MoeArgs& args) {
 void CpuMoe::finish_hidden(const MoeArgs& args) {
   const Group& last = groups_.back();
   reserve(packed_w2_,
-          last.packed_hidden + packed_floats(*kernels_.linear, last.n, last.weights->w1.rows));
+          last.packed_hidden + last.n * last.down->packed_floats(last.weights->w1.rows));
   tasks_.clear();
   for (const Group& group : groups_) {
-    if (group.n == 1 && !args.fake_quant_activations) continue;  // read directly
+    const bool is_single = group.n == 1 && group.down->one != nullptr;
+    if (is_single && !args.fake_quant_activations) continue;  // read directly
     for (std::size_t t = 0; t < group.n; t += kPackTokens) {
       tasks_.push_back({&group, 0, 0, t, std::min(t + kPackTokens, group.n)});
     }
@@ -207,12 +220,12 @@ void CpuMoe::finish_hidden(const MoeArgs& args) {
     if (args.fake_quant_activations && quantises_activations(group.weights->w2)) {
       fake_quant_e4m3(dense_rows(hidden, n, f), kActivationBlock);
     }
-    if (group.n == 1) return;
+    if (group.n == 1 && group.down->one != nullptr) return;
     const float* rows[kPackTokens];
     for (std::size_t t = 0; t < n; ++t) rows[t] = hidden + t * f;
-    kernels_.linear->pack_tokens(rows, n, f,
-                                 packed_w2_.data() + group.packed_hidden +
-                                     packed_floats(*kernels_.linear, task.token_begin, f));
+    group.down->pack_tokens(
+        rows, n, f,
+        packed_w2_.data() + group.packed_hidden + task.token_begin * group.down->packed_floats(f));
   });
 }
 
@@ -224,7 +237,7 @@ void CpuMoe::down(const MoeArgs& args) {
   runner_.run(tasks_.size(), work_, [&](std::size_t i) {
     const Task& task = tasks_[i];
     const Group& group = *task.group;
-    multiply(group.weights->w2, task, gate_.data() + group.hidden,
+    multiply(*group.down, group.weights->w2, task, gate_.data() + group.hidden,
              packed_w2_.data() + group.packed_hidden, out_.data() + group.first_pair * d);
   });
 }

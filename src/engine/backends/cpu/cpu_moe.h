@@ -2,6 +2,7 @@
 // over its group, and every token adds its own outputs in the order of its list.
 #pragma once
 
+#include "engine/backends/cpu/cpu_linear.h"
 #include "engine/backends/cpu/task_runner.h"
 #include "engine/kernels/cpu_kernels.h"
 #include "engine/kernels/moe/moe.h"
@@ -12,7 +13,8 @@ namespace hadal {
 
 class CpuMoe {
  public:
-  CpuMoe(const CpuKernels& kernels, TaskRunner& runner) : kernels_(kernels), runner_(runner) {}
+  CpuMoe(const CpuKernels& kernels, const LinearVariants& variants, TaskRunner& runner)
+      : kernels_(kernels), variants_(variants), runner_(runner) {}
 
   void operator()(const MoeArgs& args);
 
@@ -20,6 +22,8 @@ class CpuMoe {
   /// The pairs of one expert (the shared expert: all tokens), side by side in every buffer.
   struct Group {
     const ExpertWeights* weights;
+    const LinearKernels* up;    ///< for w1 and w3
+    const LinearKernels* down;  ///< for w2
     std::size_t first_pair;
     std::size_t n;
     std::size_t hidden;         ///< where its [n, f] begins in gate_ and up_
@@ -37,6 +41,7 @@ class CpuMoe {
   enum class Stage { up, down };
 
   void group_pairs(const MoeArgs& args);
+  const LinearKernels* up_kernels(const ExpertWeights& weights) const;
   void add_group(const MoeArgs& args, const ExpertWeights& weights, std::size_t n);
   void quantise_inputs(const MoeArgs& args);
   void pack_inputs(const MoeArgs& args);
@@ -46,11 +51,12 @@ class CpuMoe {
   void down(const MoeArgs& args);
   void combine(const MoeArgs& args);
 
-  void multiply(const MatrixView& weight, const Task& task, const float* single,
-                const float* packed, float* y) const;
+  void multiply(const LinearKernels& kernels, const MatrixView& weight, const Task& task,
+                const float* single, const float* packed, float* y) const;
   const float* input(const MoeArgs& args, const MatrixView& weight, std::size_t pair) const;
 
   const CpuKernels& kernels_;
+  const LinearVariants& variants_;
   TaskRunner& runner_;
 
   std::vector<Group> groups_;

@@ -169,10 +169,14 @@ inline void linear_packed(const LinearPackedTask& task) noexcept {
   with_decoder(*task.weight, PackedRun{task});
 }
 
-constexpr LinearKernels kLinear = {.lanes = Simd::kLanes,
-                                   .token_tile = Simd::kTokenTile,
+inline std::size_t packed_floats(std::size_t cols) noexcept {
+  return round_up(cols, Simd::kLanes);
+}
+
+constexpr LinearKernels kLinear = {.token_tile = Simd::kTokenTile,
+                                   .row_tile = kRowTile,
+                                   .packed_floats = packed_floats,
                                    .pack_tokens = pack_tokens,
-                                   .decode_columns = decode_columns,
                                    .one = linear_one,
                                    .packed = linear_packed};
 

@@ -28,24 +28,32 @@ struct LinearPackedTask {
   std::size_t y_stride;
 };
 
-/// packed <- rows[i][0 .. cols), i < n, in the tile layout of simd/dot.h; n * (cols rounded up to
-/// the number of lanes) floats.
+/// packed <- rows[i][0 .. cols), i < n, in the tile layout of simd/dot.h (floats) or of
+/// int8_layout.h; n * packed_floats(cols) floats.
 using PackTokens = void (*)(const float* const* rows, std::size_t n, std::size_t cols,
                             float* packed) noexcept;
 /// As decode_row, with col_begin a multiple of 128.
 using DecodeColumns = void (*)(const MatrixView& matrix, std::size_t row, std::size_t col_begin,
                                std::size_t col_end, float* out) noexcept;
 
+/// One way to multiply.
 struct LinearKernels {
-  std::size_t lanes;
-  std::size_t token_tile;  ///< tokens per tile
+  std::size_t token_tile;                                   ///< tokens per tile
+  std::size_t row_tile;                                     ///< rows that are computed together
+  std::size_t (*packed_floats)(std::size_t cols) noexcept;  ///< of one packed token
   PackTokens pack_tokens;
-  DecodeColumns decode_columns;
-  void (*one)(const LinearOneTask& task) noexcept;
+  void (*one)(const LinearOneTask& task) noexcept;  ///< nullptr: single tokens are packed too
   void (*packed)(const LinearPackedTask& task) noexcept;
 };
 
-extern const LinearKernels kLinearAvx2;
+extern const LinearKernels kLinearAvx2;  ///< exact weights, float32 products
 extern const LinearKernels kLinearAvx512;
+extern const LinearKernels kInt8Avx2;  ///< int8_layout.h, weights for which has_int8_product holds
+extern const LinearKernels kInt8Avx512;
+
+void decode_columns_avx2(const MatrixView& matrix, std::size_t row, std::size_t col_begin,
+                         std::size_t col_end, float* out) noexcept;
+void decode_columns_avx512(const MatrixView& matrix, std::size_t row, std::size_t col_begin,
+                           std::size_t col_end, float* out) noexcept;
 
 }  // namespace hadal

@@ -14,7 +14,7 @@ class Linear : public VariantTest {
     const LinearKernels& k = *kernels().linear;
     std::vector<const float*> rows(x.n);
     for (std::size_t t = 0; t < x.n; ++t) rows[t] = x[t];
-    std::vector<float> tiles(x.n * (w.cols + k.lanes), NAN);
+    std::vector<float> tiles(x.n * k.packed_floats(w.cols), NAN);
     k.pack_tokens(rows.data(), x.n, w.cols, tiles.data());
     std::vector<float> y(x.n * w.rows, NAN);
     k.packed({.weight = &w,

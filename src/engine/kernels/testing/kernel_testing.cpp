@@ -18,6 +18,43 @@ void put(std::vector<std::byte>& bytes, std::size_t offset, T value) {
   std::memcpy(bytes.data() + offset, &value, sizeof(value));
 }
 
+/// Where the halves of a ggml block stand (the second: dmin) and how large they are.
+struct BlockHalves {
+  std::size_t d;
+  std::size_t dmin;  ///< 0: none
+  float unit;
+};
+
+BlockHalves halves_of(DType dtype) {
+  switch (dtype) {
+    case DType::q4_k:
+    case DType::q5_k:
+      return {0, 2, 0.002f};
+    case DType::q6_k:
+      return {208, 0, 0.0005f};
+    case DType::q2_k:
+      return {80, 82, 0.03f};
+    case DType::q3_k:
+      return {108, 0, 0.01f};
+    case DType::iq2_xxs:
+      return {0, 0, 0.01f};
+    case DType::iq4_xs:
+      return {0, 0, 0.0005f};
+    default:  // q4_0, q8_0
+      return {0, 0, 0.01f};
+  }
+}
+
+void fill_halves(StoredMatrix& m) {
+  const BlockHalves halves = halves_of(m.view.dtype);
+  const std::size_t step = info(m.view.dtype).block_bytes;
+  for (std::size_t i = 0; i < m.data.size(); i += step) {
+    const float value = halves.unit * (1.0f + 0.1f * static_cast<float>(i / step % 7));
+    put(m.data, i + halves.d, f16_from_float(value));
+    if (halves.dmin != 0) put(m.data, i + halves.dmin, f16_from_float(3.0f * value));
+  }
+}
+
 /// Elements (or blocks) of all rows.
 void fill_data(StoredMatrix& m, RandomStream& random, std::uint64_t seed) {
   const auto values = gaussian_with_outliers(m.view.rows * m.view.cols, seed);
@@ -40,9 +77,15 @@ void fill_data(StoredMatrix& m, RandomStream& random, std::uint64_t seed) {
       }
       break;
     case DType::q8_0:
-      for (std::size_t i = 0; i < m.data.size(); i += 34) {
-        put(m.data, i, f16_from_float(0.01f + 0.001f * static_cast<float>(i % 7)));
-      }
+    case DType::q4_0:
+    case DType::q4_k:
+    case DType::q5_k:
+    case DType::q6_k:
+    case DType::q2_k:
+    case DType::q3_k:
+    case DType::iq2_xxs:
+    case DType::iq4_xs:
+      fill_halves(m);
       break;
     case DType::mxfp4:
       for (std::size_t i = 0; i < m.data.size(); i += 17) {
@@ -95,6 +138,14 @@ const std::vector<Storage>& all_storages() {
       {"fp4_group32", DType::fp4, ScaleLayout::group32},
       {"q8_0", DType::q8_0},
       {"mxfp4", DType::mxfp4},
+      {"q4_0", DType::q4_0},
+      {"q4_k", DType::q4_k},
+      {"q5_k", DType::q5_k},
+      {"q6_k", DType::q6_k},
+      {"q2_k", DType::q2_k},
+      {"q3_k", DType::q3_k},
+      {"iq2_xxs", DType::iq2_xxs},
+      {"iq4_xs", DType::iq4_xs},
   };
   return storages;
 }

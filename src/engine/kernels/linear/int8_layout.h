@@ -1,0 +1,51 @@
+// Integer products: quantised weights times activations that are rounded to int8, one scale per
+// block of 32 columns. The one order of every sum (promise 2), the same for all instruction sets,
+// tiles, batches and threads:
+//   q[c] = round(x[c] 127 / a), a = max |x| in the block;   as = a / 127
+//   y    = sum over the blocks b, ascending, by FMA, of  ws_b as_b * (sum_c w[c] q[c])
+// The inner sum is exact: integers. Types with a minimum (w = ws v - m) subtract m as_b sum_c q[c]
+// by a second FMA; types with two scales in a block add the low half before the high half.
+#pragma once
+
+#include "engine/kernels/matrix_view.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hadal {
+
+inline constexpr std::size_t kInt8Block = 32;
+inline constexpr std::size_t kInt8Groups = 8;  ///< of 4 neighbouring columns: what one lane of an
+                                               ///< integer dot product takes
+
+/// A packed block of a tile of T tokens, in 32-bit words: [group][token] four int8, then one
+/// word per token of each of these.
+enum Int8Field : std::size_t {
+  kScale = 8,      ///< float as
+  kNegSum = 9,     ///< int32, -(sum of q)
+  kNegLow = 10,    ///< int32, of columns 0..15
+  kNegHigh = 11,   ///< int32, of columns 16..31
+  kScaledSum = 12  ///< float, as * (sum of q)
+};
+inline constexpr std::size_t kInt8Words = 13;  ///< of one token and block
+
+/// Whether `weight` is multiplied so: a quantised type whose values are small integers, whole
+/// blocks.
+inline bool has_int8_product(const MatrixView& weight) noexcept {
+  if (weight.cols % kInt8Block != 0) return false;
+  switch (weight.dtype) {
+    case DType::q8_0:
+    case DType::mxfp4:
+    case DType::q4_0:
+    case DType::q4_k:
+    case DType::q5_k:
+    case DType::q6_k:
+      return true;
+    case DType::fp4:
+      return weight.scale_layout == ScaleLayout::group32 && weight.scale_dtype == DType::f8_e8m0;
+    default:
+      return false;
+  }
+}
+
+}  // namespace hadal
