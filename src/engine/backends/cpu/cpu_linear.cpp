@@ -5,10 +5,13 @@
 namespace hadal {
 namespace {
 
-constexpr std::size_t kTaskBytes = 64 * 1024;  // of weights: 5-10 us, far more than taking a task
-constexpr std::size_t kTaskRows = 32;          // with 96 tokens: x of a column block stays in L2
-constexpr std::size_t kTaskTokens = 96;
-constexpr std::size_t kMaxTasks = 256;
+// Few tokens: weights are read in long runs, which the memory likes, but in enough tasks for many
+// threads to share.
+constexpr std::size_t kTaskBytes = 384 * 1024;
+constexpr std::size_t kMinTasks = 16;
+// Many tokens: x of a task stays in L2.
+constexpr std::size_t kTaskRows = 64;
+constexpr std::size_t kTaskTokens = 144;
 
 std::size_t round_up(std::size_t n, std::size_t step) noexcept {
   return ceil_div(n, step) * step;
@@ -23,11 +26,12 @@ float* output_of_row_zero(const LinearArgs& args, std::size_t token) noexcept {
 
 LinearSplit split_linear(const LinearKernels& kernels, const MatrixView& weight,
                          std::size_t n_tokens, std::size_t n_matrices) noexcept {
-  if (n_tokens <= 1) {
+  if (n_tokens <= kernels.token_tile) {
     const std::size_t row_bytes =
         n_matrices * bytes_of(weight) / std::max<std::size_t>(weight.rows, 1);
-    const std::size_t rows = std::max(kTaskBytes / (row_bytes + 1), weight.rows / kMaxTasks);
-    return {.rows = round_up(std::max<std::size_t>(rows, 1), kernels.row_tile), .tokens = 1};
+    const std::size_t rows = std::min(kTaskBytes / (row_bytes + 1), weight.rows / kMinTasks);
+    return {.rows = round_up(std::max<std::size_t>(rows, 1), kernels.row_tile),
+            .tokens = kernels.token_tile};
   }
   const std::size_t n_blocks = ceil_div(n_tokens, kTaskTokens);
   return {.rows = kTaskRows, .tokens = round_up(ceil_div(n_tokens, n_blocks), kernels.token_tile)};

@@ -45,12 +45,13 @@ struct Q4KUnpacker {
   static constexpr std::size_t kBlockBytes = 144 / kSuperBlock;
 
   template <typename Rows>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Int8Panel& panel) {
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
+                     Int8Panel& panel) {
     for (std::size_t b = 0; b < n; b += kSuperBlock) {
       const std::size_t offset = (first + b) * kBlockBytes;
       unpack_6_bit_pairs(rows, offset, b, panel);
       for (std::size_t part = 0; part < 8; ++part) {  // 16 bytes each
-        rows.prefetch(offset + part * kBlockBytes, offset + (part + 1) * kBlockBytes);
+        ahead.advance(kBlockBytes * Int8Panel::kRows);
         Int8Simd::Bytes words[4];
         Int8Simd::transpose(rows, offset + 16 + 16 * part, words);
         const std::size_t block = b + part / 2 * 2;
@@ -73,7 +74,8 @@ struct Q5KUnpacker {
   static constexpr std::size_t kBlockBytes = 176 / kSuperBlock;
 
   template <typename Rows>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Int8Panel& panel) {
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
+                     Int8Panel& panel) {
     for (std::size_t b = 0; b < n; b += kSuperBlock) {
       const std::size_t offset = (first + b) * kBlockBytes;
       unpack_6_bit_pairs(rows, offset, b, panel);
@@ -81,8 +83,7 @@ struct Q5KUnpacker {
         Int8Simd::Bytes bits[4];
         Int8Simd::transpose(rows, offset + 16 + 16 * half, bits);
         for (std::size_t pair = 0; pair < 4; ++pair) {
-          const std::size_t at = offset + (4 * half + pair) * kBlockBytes;
-          rows.prefetch(at, at + kBlockBytes);
+          ahead.advance(kBlockBytes * Int8Panel::kRows);
           Int8Simd::Bytes words[4];
           Int8Simd::transpose(rows, offset + 48 + 32 * pair + 16 * half, words);
           HADAL_UNROLL
@@ -114,10 +115,11 @@ struct Q6KUnpacker {
   static constexpr std::size_t kBlockBytes = kSuperBytes / kSuperBlock;  ///< rounded; for prefetch
 
   template <typename Rows>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Int8Panel& panel) {
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
+                     Int8Panel& panel) {
     for (std::size_t b = 0; b < n; b += kSuperBlock) {
       const std::size_t offset = (first + b) / kSuperBlock * kSuperBytes;
-      for (std::size_t part = 0; part < 2; ++part) unpack_half(rows, offset, part, b, panel);
+      for (std::size_t part = 0; part < 2; ++part) unpack_half(rows, offset, part, b, ahead, panel);
       unpack_scales(rows, offset, b, panel);
     }
   }
@@ -126,13 +128,12 @@ struct Q6KUnpacker {
   /// Columns 128 part .. 128 part + 127.
   template <typename Rows>
   static void unpack_half(const Rows& rows, std::size_t offset, std::size_t part, std::size_t b,
-                          Int8Panel& panel) {
+                          Prefetcher& ahead, Int8Panel& panel) {
     for (std::size_t half = 0; half < 2; ++half) {
       Int8Simd::Bytes pairs[4];
       Int8Simd::transpose(rows, offset + 128 + 32 * part + 16 * half, pairs);
       for (std::size_t i = 0; i < 2; ++i) {
-        const std::size_t at = offset + (4 * part + 2 * half + i) * kBlockBytes;
-        rows.prefetch(at, at + kBlockBytes);
+        ahead.advance(kBlockBytes * Int8Panel::kRows);
         Int8Simd::Bytes words[4];
         Int8Simd::transpose(rows, offset + 64 * part + 32 * i + 16 * half, words);
         HADAL_UNROLL
