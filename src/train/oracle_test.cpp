@@ -86,6 +86,7 @@ std::unique_ptr<Engine> open_engine(const std::string& path, BackendKind backend
   EngineOptions options;
   options.backend.kind = backend;
   options.backend.n_threads = 1;
+  options.backend.exact = true;  // float32 on both sides
   auto engine = Engine::open(path, options);
   EXPECT_TRUE(engine.has_value()) << (engine ? "" : engine.error().message);
   return engine ? std::move(*engine) : nullptr;
