@@ -31,7 +31,7 @@ struct Int8Simd {
   template <typename Rows>
   static void transpose(const Rows& rows, std::size_t offset, Bytes (&out)[4]) {
     Bytes z[4];  // lane l holds 16 bytes of row 4l + i
-    HADAL_UNROLL
+#pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
       z[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(load128(rows.data(i) + offset)),
                                      load128(rows.data(4 + i) + offset), 1);
@@ -49,24 +49,40 @@ struct Int8Simd {
   static Bytes table(const std::uint8_t (&values)[16]) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values)));
   }
-  static Bytes lookup(Bytes table, Bytes index) { return _mm256_shuffle_epi8(table, index); }
-  static Bytes low_nibbles(Bytes v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
+  static Bytes lookup(Bytes table, Bytes index) {
+    return _mm256_shuffle_epi8(table, index);
+  }
+  static Bytes low_nibbles(Bytes v) {
+    return _mm256_and_si256(v, _mm256_set1_epi8(15));
+  }
   static Bytes high_nibbles(Bytes v) {
     return _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15));
   }
-  static Bytes flip_signs(Bytes v) { return _mm256_xor_si256(v, _mm256_set1_epi8(-128)); }
+  static Bytes flip_signs(Bytes v) {
+    return _mm256_xor_si256(v, _mm256_set1_epi8(-128));
+  }
   /// Nibbles of bytes 0 and 1 (2 and 3) of each row, low before high.
-  static Bytes first_nibbles(Bytes v) { return spread(v, 0x01010000, 0x05050404); }
-  static Bytes last_nibbles(Bytes v) { return spread(v, 0x03030202, 0x07070606); }
+  static Bytes first_nibbles(Bytes v) {
+    return spread(v, 0x01010000, 0x05050404);
+  }
+  static Bytes last_nibbles(Bytes v) {
+    return spread(v, 0x03030202, 0x07070606);
+  }
 
-  static Bytes bit_or(Bytes a, Bytes b) { return _mm256_or_si256(a, b); }
+  static Bytes bit_or(Bytes a, Bytes b) {
+    return _mm256_or_si256(a, b);
+  }
   /// v >> n in every 32-bit word, then the bits of `mask`.
   static Bytes shifted(Bytes v, int n, int mask) {
     return _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm256_set1_epi32(mask));
   }
-  static Bytes shifted_up(Bytes v, int n) { return _mm256_sll_epi32(v, _mm_cvtsi32_si128(n)); }
+  static Bytes shifted_up(Bytes v, int n) {
+    return _mm256_sll_epi32(v, _mm_cvtsi32_si128(n));
+  }
   /// Byte `i` of each row, unsigned or signed.
-  static Ints byte(Bytes v, int i) { return shifted(v, 8 * i, 0xFF); }
+  static Ints byte(Bytes v, int i) {
+    return shifted(v, 8 * i, 0xFF);
+  }
   static Ints signed_byte(Bytes v, int i) {
     return _mm256_srai_epi32(shifted_up(v, 24 - 8 * i), 24);
   }
@@ -96,7 +112,9 @@ struct Int8Simd {
       return _mm256_add_epi32(sum, _mm256_madd_epi16(high, _mm256_set1_epi16(16)));
     }
   }
-  static __m256 to_float(Ints v) { return _mm256_cvtepi32_ps(v); }
+  static __m256 to_float(Ints v) {
+    return _mm256_cvtepi32_ps(v);
+  }
 
   /// 2^(code - 127) of kRows e8m0 codes.
   static __m256 from_e8m0(const std::uint8_t* codes) {

@@ -27,7 +27,7 @@ struct Int8Simd {
   template <typename Rows>
   static void transpose(const Rows& rows, std::size_t offset, Bytes (&out)[4]) {
     Bytes z[4];  // lane l holds 16 bytes of row 4l + i
-    HADAL_UNROLL
+#pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
       __m512i v = _mm512_castsi128_si512(load128(rows.data(i) + offset));
       v = _mm512_inserti32x4(v, load128(rows.data(4 + i) + offset), 1);
@@ -47,29 +47,47 @@ struct Int8Simd {
   static Bytes table(const std::uint8_t (&values)[16]) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values)));
   }
-  static Bytes lookup(Bytes table, Bytes index) { return _mm512_shuffle_epi8(table, index); }
-  static Bytes low_nibbles(Bytes v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
+  static Bytes lookup(Bytes table, Bytes index) {
+    return _mm512_shuffle_epi8(table, index);
+  }
+  static Bytes low_nibbles(Bytes v) {
+    return _mm512_and_si512(v, _mm512_set1_epi8(15));
+  }
   static Bytes high_nibbles(Bytes v) {
     return _mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(15));
   }
-  static Bytes flip_signs(Bytes v) { return _mm512_xor_si512(v, _mm512_set1_epi8(-128)); }
+  static Bytes flip_signs(Bytes v) {
+    return _mm512_xor_si512(v, _mm512_set1_epi8(-128));
+  }
   /// Nibbles of bytes 0 and 1 (2 and 3) of each row, low before high.
-  static Bytes first_nibbles(Bytes v) { return spread(v, 0x01010000, 0x05050404); }
-  static Bytes last_nibbles(Bytes v) { return spread(v, 0x03030202, 0x07070606); }
+  static Bytes first_nibbles(Bytes v) {
+    return spread(v, 0x01010000, 0x05050404);
+  }
+  static Bytes last_nibbles(Bytes v) {
+    return spread(v, 0x03030202, 0x07070606);
+  }
 
-  static Bytes bit_or(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
+  static Bytes bit_or(Bytes a, Bytes b) {
+    return _mm512_or_si512(a, b);
+  }
   /// v >> n in every 32-bit word, then the bits of `mask`.
   static Bytes shifted(Bytes v, int n, int mask) {
     return _mm512_and_si512(_mm512_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm512_set1_epi32(mask));
   }
-  static Bytes shifted_up(Bytes v, int n) { return _mm512_sll_epi32(v, _mm_cvtsi32_si128(n)); }
+  static Bytes shifted_up(Bytes v, int n) {
+    return _mm512_sll_epi32(v, _mm_cvtsi32_si128(n));
+  }
   /// Byte `i` of each row, unsigned or signed.
-  static Ints byte(Bytes v, int i) { return shifted(v, 8 * i, 0xFF); }
+  static Ints byte(Bytes v, int i) {
+    return shifted(v, 8 * i, 0xFF);
+  }
   static Ints signed_byte(Bytes v, int i) {
     return _mm512_srai_epi32(shifted_up(v, 24 - 8 * i), 24);
   }
   /// The low 16 bits of each row as a half.
-  static __m512 low_halves(Ints v) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v)); }
+  static __m512 low_halves(Ints v) {
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
+  }
 
   /// -bias * (sum of the activations), bias = 2^shift.
   static Ints start(const Int8Word* negative_sum, __m128i shift) {
@@ -80,7 +98,9 @@ struct Int8Simd {
   static Ints dot(Ints sum, Bytes weights, const Int8Word* activations) {
     return _mm512_dpbusd_epi32(sum, weights, _mm512_set1_epi32(*activations));
   }
-  static __m512 to_float(Ints v) { return _mm512_cvtepi32_ps(v); }
+  static __m512 to_float(Ints v) {
+    return _mm512_cvtepi32_ps(v);
+  }
 
   /// 2^(code - 127) of kRows e8m0 codes.
   static __m512 from_e8m0(const std::uint8_t* codes) {
