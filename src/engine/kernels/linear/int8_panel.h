@@ -102,6 +102,21 @@ inline void collect(const Rows& rows, std::size_t offset, T (&out)[Int8Panel::kR
 constexpr std::uint8_t kFp4Bytes[16] = {16, 17, 18, 19, 20, 22, 24, 28,
                                         16, 15, 14, 13, 12, 10, 8,  4};
 
+/// e8m0 scales of doubled values.
+inline void store_fp4_scales(const std::uint8_t (&codes)[kPanelBlocks][Int8Panel::kRows],
+                             std::size_t n, Int8Panel& panel) {
+  for (std::size_t b = 0; b < n; ++b) {
+    Simd::store(panel.scales[b], Simd::mul(Int8Simd::from_e8m0(codes[b]), Simd::set1(0.5f)));
+  }
+}
+
+inline void store_half_scales(const std::uint16_t (&halves)[kPanelBlocks][Int8Panel::kRows],
+                              std::size_t n, Int8Panel& panel) {
+  for (std::size_t b = 0; b < n; ++b) {
+    Simd::store(panel.scales[b], Int8Simd::from_halves(halves[b]));
+  }
+}
+
 struct Mxfp4Unpacker {
   static constexpr int kShift = 4;
   static constexpr bool kWide = false;
@@ -127,9 +142,7 @@ struct Mxfp4Unpacker {
       }
       collect(rows, offset, codes[b]);
     }
-    for (std::size_t b = 0; b < n; ++b) {
-      Simd::store(panel.scales[b], Simd::mul(Int8Simd::from_e8m0(codes[b]), Simd::set1(0.5f)));
-    }
+    store_fp4_scales(codes, n, panel);
   }
 };
 
@@ -159,9 +172,7 @@ struct Fp4Unpacker {
       for (std::size_t r = 0; r < Int8Panel::kRows; ++r)
         codes[b][r] = static_cast<std::uint8_t>(rows.scales(r)[first + b]);
     }
-    for (std::size_t b = 0; b < n; ++b) {
-      Simd::store(panel.scales[b], Simd::mul(Int8Simd::from_e8m0(codes[b]), Simd::set1(0.5f)));
-    }
+    store_fp4_scales(codes, n, panel);
   }
 };
 
@@ -188,9 +199,7 @@ struct Q8Unpacker {
       }
       collect(rows, offset, halves[b]);
     }
-    for (std::size_t b = 0; b < n; ++b) {
-      Simd::store(panel.scales[b], Int8Simd::from_halves(halves[b]));
-    }
+    store_half_scales(halves, n, panel);
   }
 };
 
@@ -217,8 +226,7 @@ struct Q40Unpacker {
       }
       collect(rows, offset, halves[b]);
     }
-    for (std::size_t b = 0; b < n; ++b)
-      Simd::store(panel.scales[b], Int8Simd::from_halves(halves[b]));
+    store_half_scales(halves, n, panel);
   }
 };
 
