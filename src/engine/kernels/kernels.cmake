@@ -11,6 +11,7 @@ set(HADAL_KERNEL_SOURCES
   kernels/hyper_connection/hyper_connection_ref.cpp
   kernels/indexer/indexer_ref.cpp
   kernels/linear/linear_ref.cpp
+  kernels/linear/panel_order.cpp
   kernels/moe/moe_ref.cpp
   kernels/rms_norm/rms_norm_ref.cpp
   kernels/rope/rope_ref.cpp
@@ -35,6 +36,7 @@ set(HADAL_KERNEL_TESTS
   kernels/indexer/indexer_test.cpp
   kernels/linear/int8_test.cpp
   kernels/linear/linear_test.cpp
+  kernels/linear/panel_order_test.cpp
   kernels/moe/moe_test.cpp
   kernels/rms_norm/rms_norm_test.cpp
   kernels/rope/rope_test.cpp

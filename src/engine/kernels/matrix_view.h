@@ -15,6 +15,12 @@ enum class ScaleLayout : std::uint8_t {
   group32,   ///< scale[r][c / 32], f8_e8m0                          (FP4 experts)
 };
 
+/// Where the bytes of the rows are.
+enum class WeightOrder : std::uint8_t {
+  rows,   ///< as stored: row after row
+  panels  ///< words of 16 rows side by side (linear/panel_order.h); for linear and moe alone
+};
+
 /// W [rows, cols] of y = x W^T: `rows` outputs, `cols` inputs. Non-owning; the checkpoint owns the
 /// bytes. Element (r, c) is found in the row that starts at data + r * row_stride. Threads: const,
 /// shared freely.
@@ -22,6 +28,7 @@ struct MatrixView {
   DType dtype = DType::f32;
   ScaleLayout scale_layout = ScaleLayout::none;
   DType scale_dtype = DType::f8_e8m0;
+  WeightOrder order = WeightOrder::rows;
   const std::byte* data = nullptr;
   const std::byte* scale = nullptr;
   std::size_t rows = 0;

@@ -126,12 +126,16 @@ Result<MatrixView> ggml_block_view(const TensorSpec& spec, const StoredTensor& w
 Result<MatrixView> view_of(const TensorSpec& spec, const StoredTensor& weight,
                            const StoredTensor* scale) {
   const bool is_table = spec.kind == TensorSpec::Kind::token_table;
-  const bool is_matrix = spec.shape.size() == 2 && !is_table && spec.kind != TensorSpec::Kind::f32;
-  const std::string_view expected =
-      is_table    ? "I64 or I32"
-      : is_matrix ? "F32, F16, BF16, F8_E4M3, FP4 (I8) or one of the ggml blocks Q8_0, Q6_K, Q5_K, "
-                    "Q4_K, Q4_0, Q3_K, Q2_K, IQ4_XS, IQ2_XXS, MXFP4"
-                  : "F32, F16 or BF16";
+  const bool is_matrix = spec.shape.size() == 2 && !is_table;
+  // llama-quantize makes blocks of hyper-connections and position biases too; nobody makes FP8.
+  const bool may_have_scales = is_matrix && spec.kind != TensorSpec::Kind::f32;
+  const std::string_view blocks =
+      "one of the ggml blocks Q8_0, Q6_K, Q5_K, Q4_K, Q4_0, Q3_K, Q2_K, IQ4_XS, IQ2_XXS, MXFP4";
+  const std::string expected = is_table ? "I64 or I32"
+                               : may_have_scales
+                                   ? fmt::format("F32, F16, BF16, F8_E4M3, FP4 (I8) or {}", blocks)
+                               : is_matrix ? fmt::format("F32, F16, BF16 or {}", blocks)
+                                           : "F32, F16 or BF16";
   if (!weight.dtype) return wrong_type(weight, expected);
   switch (*weight.dtype) {
     case DType::f32:
@@ -144,11 +148,11 @@ Result<MatrixView> view_of(const TensorSpec& spec, const StoredTensor& weight,
       if (!is_table) return wrong_type(weight, expected);
       break;
     case DType::f8_e4m3:
-      if (!is_matrix) return wrong_type(weight, expected);
+      if (!may_have_scales) return wrong_type(weight, expected);
       return fp8_view(spec, weight, scale);
     case DType::i8:
     case DType::u8:
-      if (!is_matrix) return wrong_type(weight, expected);
+      if (!may_have_scales) return wrong_type(weight, expected);
       return fp4_view(spec, weight, scale);
     case DType::fp4:
     case DType::f8_e8m0:

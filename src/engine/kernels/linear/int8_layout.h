@@ -22,12 +22,18 @@ inline constexpr std::size_t kInt8Groups = 8;  ///< of 4 neighbouring columns: w
 /// word per token of each of these.
 enum Int8Field : std::size_t {
   kScale = 8,      ///< float as
-  kNegSum = 9,     ///< int32, -(sum of q)
-  kNegLow = 10,    ///< int32, of columns 0..15
-  kNegHigh = 11,   ///< int32, of columns 16..31
-  kScaledSum = 12  ///< float, as * (sum of q)
+  kStart16 = 9,    ///< int32, -16 (sum of q): what a sum of weights with bias 16 starts with
+  kStart128 = 10,  ///< int32, -128 (sum of q)
+  kScaledSum = 11  ///< float, as * (sum of q)
 };
-inline constexpr std::size_t kInt8Words = 13;  ///< of one token and block
+inline constexpr std::size_t kInt8Words = 12;  ///< of one token and block
+
+/// Behind all blocks of the tile, for types with two scales in a block: one word per token.
+enum Int8HalfField : std::size_t {
+  kStartLow = 0,  ///< int32, -32 (sum of q[0 .. 16))
+  kStartHigh = 1  ///< int32, -32 (sum of q[16 .. 32))
+};
+inline constexpr std::size_t kInt8HalfWords = 2;
 
 /// Whether `weight` is multiplied so: a quantised type whose values are small integers, whole
 /// blocks.

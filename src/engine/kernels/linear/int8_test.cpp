@@ -1,11 +1,14 @@
 #include "base/float_formats.h"
 #include "base/ggml_blocks.h"
 #include "engine/kernels/linear/int8_layout.h"
+#include "engine/kernels/linear/panel_order.h"
 #include "engine/kernels/testing/kernel_testing.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 namespace hadal {
 namespace {
@@ -165,6 +168,32 @@ TEST_P(Int8Linear, GivesTheBitsOfThePlainFormForAnyBatch) {
           ASSERT_TRUE(same_float(actual[i], expected[i]))
               << storage.name << " cols=" << cols << " n=" << n << " i=" << i << ": " << actual[i]
               << ", expected " << expected[i];
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Int8Linear, GivesTheSameBitsInPanelOrder) {
+  for (const Storage& storage : int8_storages()) {
+    const std::size_t unit = stored_block(storage.dtype).unit_columns();
+    for (const std::size_t cols : {unit, 3 * unit, 1024 + unit}) {
+      constexpr std::size_t kTokens = 27;
+      const std::size_t rows = 96;
+      const StoredMatrix m = random_matrix(storage, rows, cols, cols);
+      ASSERT_TRUE(can_arrange(m.view));
+      const std::size_t n_bytes = arranged_bytes(m.view);
+      const std::unique_ptr<std::byte, void (*)(void*)> bytes(
+          static_cast<std::byte*>(std::aligned_alloc(64, (n_bytes + 63) / 64 * 64)), std::free);
+      arrange_panels(m.view, 0, rows / kPanelRows, bytes.get());
+      const MatrixView arranged = arranged_view(m.view, bytes.get());
+      const auto x = gaussian_with_outliers(kTokens * cols, 3);
+      for (const std::size_t n : {1, 2, 3, 4, 5, 12, 13, 27}) {
+        const auto stored = product(m.view, dense_rows(x.data(), n, cols), 16, rows);
+        const auto actual = product(arranged, dense_rows(x.data(), n, cols), 16, rows);
+        for (std::size_t i = 0; i < actual.size(); ++i) {
+          ASSERT_TRUE(same_float(actual[i], stored[i]))
+              << storage.name << " cols=" << cols << " n=" << n << " i=" << i;
         }
       }
     }

@@ -93,9 +93,9 @@ struct Int8Simd {
     return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
   }
 
-  /// -bias * (sum of the activations), bias = 2^shift.
-  static Ints start(const Int8Word* negative_sum, __m128i shift) {
-    return _mm256_sll_epi32(_mm256_set1_epi32(*negative_sum), shift);
+  /// The same value for every row.
+  static Ints all(const Int8Word* value) {
+    return _mm256_set1_epi32(*value);
   }
   /// sum + four unsigned bytes of each row times the same four int8. The 16-bit sums of two
   /// products would saturate for bytes above 128 (kWide): those go nibble by nibble.
@@ -116,18 +116,19 @@ struct Int8Simd {
     return _mm256_cvtepi32_ps(v);
   }
 
-  /// 2^(code - 127) of kRows e8m0 codes.
-  static __m256 from_e8m0(const std::uint8_t* codes) {
-    const __m256i e =
-        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes)));
-    const __m256i zero = _mm256_cmpeq_epi32(e, _mm256_setzero_si256());
-    const __m256i nan = _mm256_cmpeq_epi32(e, _mm256_set1_epi32(255));
-    __m256i bits = _mm256_slli_epi32(e, 23);
+  static Ints widen(const std::uint8_t (&v)[kRows]) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(v)));
+  }
+  static Ints widen(const std::uint16_t (&v)[kRows]) {
+    return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(v)));
+  }
+  /// 2^(code - 127) of e8m0 codes.
+  static __m256 from_e8m0(Ints code) {
+    const __m256i zero = _mm256_cmpeq_epi32(code, _mm256_setzero_si256());
+    const __m256i nan = _mm256_cmpeq_epi32(code, _mm256_set1_epi32(255));
+    __m256i bits = _mm256_slli_epi32(code, 23);
     bits = _mm256_blendv_epi8(bits, _mm256_set1_epi32(1 << 22), zero);
     return _mm256_castsi256_ps(_mm256_blendv_epi8(bits, _mm256_set1_epi32(0x7FC00000), nan));
-  }
-  static __m256 from_halves(const std::uint16_t* p) {
-    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
 
  private:

@@ -89,9 +89,9 @@ struct Int8Simd {
     return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
   }
 
-  /// -bias * (sum of the activations), bias = 2^shift.
-  static Ints start(const Int8Word* negative_sum, __m128i shift) {
-    return _mm512_sll_epi32(_mm512_set1_epi32(*negative_sum), shift);
+  /// The same value for every row.
+  static Ints all(const Int8Word* value) {
+    return _mm512_set1_epi32(*value);
   }
   /// sum + four unsigned bytes of each row times the same four int8.
   template <bool kWide>
@@ -102,17 +102,19 @@ struct Int8Simd {
     return _mm512_cvtepi32_ps(v);
   }
 
-  /// 2^(code - 127) of kRows e8m0 codes.
-  static __m512 from_e8m0(const std::uint8_t* codes) {
-    const __m512i e =
-        _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
-    __m512i bits = _mm512_slli_epi32(e, 23);
-    bits = _mm512_mask_mov_epi32(bits, _mm512_testn_epi32_mask(e, e), _mm512_set1_epi32(1 << 22));
-    const __mmask16 nan = _mm512_cmpeq_epi32_mask(e, _mm512_set1_epi32(255));
-    return _mm512_castsi512_ps(_mm512_mask_mov_epi32(bits, nan, _mm512_set1_epi32(0x7FC00000)));
+  static Ints widen(const std::uint8_t (&v)[kRows]) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(v)));
   }
-  static __m512 from_halves(const std::uint16_t* p) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  static Ints widen(const std::uint16_t (&v)[kRows]) {
+    return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(v)));
+  }
+  /// 2^(code - 127) of e8m0 codes.
+  static __m512 from_e8m0(Ints code) {
+    __m512i bits = _mm512_slli_epi32(code, 23);
+    const __mmask16 zero = _mm512_testn_epi32_mask(code, code);
+    bits = _mm512_mask_mov_epi32(bits, zero, _mm512_set1_epi32(1 << 22));
+    const __mmask16 nan = _mm512_cmpeq_epi32_mask(code, _mm512_set1_epi32(255));
+    return _mm512_castsi512_ps(_mm512_mask_mov_epi32(bits, nan, _mm512_set1_epi32(0x7FC00000)));
   }
 
  private:
