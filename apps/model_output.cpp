@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 
 #include <unistd.h>
 
@@ -126,18 +127,28 @@ std::string whole_name(const std::filesystem::path& file) {
   return name;
 }
 
+std::string dtype_help(const std::vector<std::string>& dtypes) {
+  static const std::map<std::string, std::string> table = {
+      {"f32", "everything exact"},
+      {"bf16", "BF16 for what the published files hold in FP8, FP4 or BF16"},
+      {"native", "the published types (GGUF: Q8_0 and MXFP4)"},
+      {"stored", "GGUF only: the bytes of the source; FP8 becomes Q8_0, FP4 MXFP4"},
+  };
+  std::vector<std::string> parts;
+  for (const std::string& dtype : dtypes)
+    parts.push_back(fmt::format("{}: {}", dtype, table.at(dtype)));
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
 }  // namespace
 
-void add_output_flags(CLI::App& verb, OutputFlags& flags) {
+void add_output_flags(CLI::App& verb, OutputFlags& flags, const std::vector<std::string>& dtypes) {
   verb.add_option("--out", flags.out, "directory for safetensors, file for GGUF")->required();
   verb.add_option("--format", flags.format, "container")
       ->check(CLI::IsMember({"safetensors", "gguf"}))
       ->capture_default_str();
-  verb.add_option("--dtype", flags.dtype,
-                  "f32: everything exact; bf16: BF16 for what the published files hold in FP8, FP4 "
-                  "or BF16; "
-                  "native: the published types (GGUF: Q8_0 and MXFP4)")
-      ->check(CLI::IsMember({"f32", "bf16", "native"}))
+  verb.add_option("--dtype", flags.dtype, dtype_help(dtypes))
+      ->check(CLI::IsMember(dtypes))
       ->capture_default_str();
   verb.add_option("--shard-bytes", flags.shard_bytes, "largest safetensors file")
       ->check(CLI::PositiveNumber)
@@ -167,6 +178,7 @@ Result<void> write_model(const ModelOutput& model, const OutputFlags& flags) {
   ProgressLine progress;
   WriteOptions options = write_options(model, progress);
   options.types = weight_types(flags.dtype);
+  if (flags.dtype == "stored") options.quantize = QuantizePlan{};
   options.max_shard_bytes = flags.shard_bytes;
   if (flags.format == "gguf") return write_gguf(model, flags.out, options, pool, progress);
   HADAL_ASSIGN(const WriteReport report,

@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hadal {
 
@@ -21,8 +22,9 @@ struct OutputFlags {
   std::size_t threads = 0;
 };
 
-/// Adds --out, --format, --dtype, --shard-bytes and -t/--threads.
-void add_output_flags(CLI::App& verb, OutputFlags& flags);
+/// Adds --out, --format, --dtype, --shard-bytes and -t/--threads. `dtypes`: those that the verb can
+/// write, of f32, bf16, native, stored.
+void add_output_flags(CLI::App& verb, OutputFlags& flags, const std::vector<std::string>& dtypes);
 
 /// A model as both verbs write it.
 struct ModelOutput {

@@ -41,7 +41,7 @@ CLI::IsMember is_type() {
 
 /// Only the types with searched scales can use an importance matrix.
 Result<void> check_importance_is_used(const QuantizeFlags& flags, const QuantizePlan& plan) {
-  if (flags.imatrix.empty() || has_searched_scales(plan.experts)) return {};
+  if (flags.imatrix.empty() || has_searched_scales(*plan.experts)) return {};
   if (plan.rest && has_searched_scales(*plan.rest)) return {};
   return error(ErrorCode::invalid_argument,
                "--imatrix {}: has no use for type {}; it serves q4_0, q4_k, q5_k and q6_k",

@@ -47,7 +47,7 @@ void add_synth(CLI::App& app, int& exit_code) {
   verb->add_flag("--mtp", flags->mtp,
                  "with the MTP block (GGUF: in mtp-NAME.gguf beside; safetensors: also when the "
                  "config does not ask for it)");
-  add_output_flags(*verb, flags->output);
+  add_output_flags(*verb, flags->output, {"f32", "bf16", "native"});
   verb->callback([flags, &exit_code] {
     if (const auto done = synth(*flags); !done) exit_code = report("synth", done.error());
   });

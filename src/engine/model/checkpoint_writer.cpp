@@ -42,7 +42,7 @@ std::uint32_t file_type_of(Encoding encoding) {
 }
 
 std::uint32_t file_type_of(const WriteOptions& options) {
-  if (options.quantize) return file_type_of(options.quantize->experts);
+  if (options.quantize) return file_type_of(options.quantize->experts.value_or(Encoding::mxfp4));
   return file_type_of(options.types == WeightTypes::f32    ? Encoding::f32
                       : options.types == WeightTypes::bf16 ? Encoding::bf16
                                                            : Encoding::mxfp4);
@@ -184,10 +184,13 @@ class GgufOutput {
   void add_metadata(std::size_t n_blocks, std::string_view name) {
     add_config_metadata(config_, n_blocks, writer_);
     writer_.add_string("general.name", name);
-    writer_.add_u32("general.file_type", file_type_of(options_));
+    const bool keeps_all = options_.quantize && !options_.quantize->experts;
+    if (!keeps_all) writer_.add_u32("general.file_type", file_type_of(options_));
     if (options_.quantize || options_.types == WeightTypes::native)
       writer_.add_u32("general.quantization_version", 2);
     if (options_.add_gguf_metadata) options_.add_gguf_metadata(writer_);
+    if (!writer_.has("general.file_type"))
+      writer_.add_u32("general.file_type", file_type_of(options_));
   }
 
   Result<void> plan_jobs() {

@@ -59,9 +59,10 @@ class CheckpointSource final : public WeightSource {
 };
 
 /// Types by role, for GGUF. Weights that it does not name keep the type and the bytes that the
-/// source stores; what GGUF cannot hold becomes the type of `native` (FP8 -> Q8_0, FP4 -> MXFP4).
+/// source stores; what GGUF cannot hold becomes the type of `native` (FP8 -> Q8_0, FP4 -> MXFP4),
+/// and vectors are F32. An empty plan keeps everything.
 struct QuantizePlan {
-  Encoding experts;                   ///< routed experts
+  std::optional<Encoding> experts = {};  ///< routed experts
   std::optional<Encoding> rest = {};  ///< matrices of attention, shared experts, embedding and head
   /// Importance of input columns, for types with searched scales; may be nullptr. Must outlive the
   /// writing.

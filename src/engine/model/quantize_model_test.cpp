@@ -175,6 +175,44 @@ TEST_F(QuantizeModel, TypesWithoutAQuantizerKeepTheirBytes) {
   EXPECT_EQ(file->find_u32("general.file_type"), 16u);
 }
 
+TEST_F(QuantizeModel, AnEmptyPlanKeepsEveryTypeAndByte) {
+  synth("native.gguf", WeightTypes::native, config_of_blocks());
+  replace("native.gguf", "a.gguf",
+          {{"token_embd.weight", DType::q4_k},
+           {"output.weight", DType::q6_k},
+           {"blk.0.hc_attn_fn.weight", DType::q4_k},  // as llama-quantize writes them
+           {"blk.1.hc_ffn_fn.weight", DType::f16},
+           {"blk.0.attn_q_a.weight", DType::q4_0},
+           {"blk.0.ffn_gate_exps.weight", DType::iq2_xxs},
+           {"blk.0.ffn_down_exps.weight", DType::q2_k},
+           {"blk.1.ffn_gate_exps.weight", DType::q5_k},
+           {"blk.1.ffn_up_exps.weight", DType::q3_k},
+           {"blk.2.ffn_gate_exps.weight", DType::iq4_xs}});
+
+  const WriteReport report = quantize("a.gguf", "b.gguf", {});
+
+  expect_same_bytes("a.gguf", "b.gguf", [](const std::string&) { return false; });
+  EXPECT_TRUE(report.notes.empty());
+  const auto a = GgufFile::open(path("a.gguf")), b = GgufFile::open(path("b.gguf"));
+  for (const std::string& key : a->keys()) EXPECT_NE(b->find(key), nullptr) << key;
+  EXPECT_EQ(b->find_u32("general.file_type"), a->find_u32("general.file_type"));
+}
+
+TEST_F(QuantizeModel, AnEmptyPlanKeepsTheTypesOfTheDraftBlock) {
+  ModelConfig config = config_of_blocks();
+  config.num_nextn_predict_layers = 1;
+  synth("a.gguf", WeightTypes::native, config);
+  const SyntheticSource source(config);
+  expect_done(
+      write_gguf_mtp(config, source, path("a.gguf"), {.types = WeightTypes::native}, pool_));
+  const Checkpoint checkpoint = open("a.gguf");
+
+  expect_done(write_gguf_mtp(checkpoint.config(), CheckpointSource(checkpoint), path("b.gguf"),
+                             {.quantize = QuantizePlan{}}, pool_));
+
+  expect_same_bytes("mtp-a.gguf", "mtp-b.gguf", [](const std::string&) { return false; });
+}
+
 TEST_F(QuantizeModel, WhatDoesNotFitKeepsATypeThatFitsAndIsNoted) {
   synth("native.gguf", WeightTypes::native, tiny_config());  // 160 and 64 columns
   synth("plain.gguf", WeightTypes::f32, tiny_config());
