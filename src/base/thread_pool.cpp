@@ -53,6 +53,15 @@ void ThreadPool::run(std::size_t n_tasks, const std::function<void(std::size_t)>
   }
 }
 
+void ThreadPool::on_every_thread(const std::function<void()>& task) {
+  std::atomic<std::size_t> n_begun{0};
+  run(size(), [&](std::size_t) {
+    task();
+    n_begun.fetch_add(1);  // nobody takes a second one before everybody has taken one
+    while (n_begun.load() < size()) std::this_thread::yield();
+  });
+}
+
 void ThreadPool::wake_workers() {
   epoch_.fetch_add(1);
   if (n_sleeping_.load() != 0) epoch_.notify_all();

@@ -25,6 +25,9 @@ class ThreadPool {
 
   std::size_t size() const noexcept { return workers_.size() + 1; }
   void run(std::size_t n_tasks, const std::function<void(std::size_t task)>& task);
+  /// Calls `task()` exactly once on each thread, the caller included: for what belongs to a thread.
+  /// Waits until every worker has woken, so it is for set-up, not for operators.
+  void on_every_thread(const std::function<void()>& task);
 
  private:
   void work();

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <numeric>
+#include <set>
 
 namespace hadal {
 
@@ -24,6 +26,22 @@ TEST(ThreadPool, SurvivesManyShortRuns) {
   for (int round = 0; round < 20000; ++round)
     pool.run(3, [&](std::size_t i) { sum += static_cast<long>(i); });
   EXPECT_EQ(sum.load(), 20000L * 3);
+}
+
+TEST(ThreadPool, OnEveryThreadRunsOnceOnEach) {
+  ThreadPool pool(5);
+  for (int round = 0; round < 50; ++round) {
+    std::mutex mutex;
+    std::set<std::thread::id> threads;
+    std::size_t n_calls = 0;
+    pool.on_every_thread([&] {
+      const std::scoped_lock lock(mutex);
+      threads.insert(std::this_thread::get_id());
+      ++n_calls;
+    });
+    ASSERT_EQ(n_calls, 5u);
+    ASSERT_EQ(threads.size(), 5u);
+  }
 }
 
 }  // namespace hadal

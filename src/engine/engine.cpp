@@ -17,6 +17,7 @@ Result<std::unique_ptr<Engine>> Engine::create(Checkpoint checkpoint,
   std::unique_ptr<Engine> engine(new Engine(std::move(checkpoint), std::move(backend)));
   HADAL_ASSIGN(engine->model_,
                Model::create(engine->checkpoint_, *engine->backend_, options.model));
+  engine->model_->reserve(options.limits);
   return engine;
 }
 

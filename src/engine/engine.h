@@ -12,6 +12,7 @@ namespace hadal {
 struct EngineOptions {
   BackendOptions backend;
   ModelOptions model;
+  PassLimits limits = {};  ///< memory for these is taken at once
 };
 
 /// Owns checkpoint (mapped files), backend (threads) and model. One thread uses it at a time.

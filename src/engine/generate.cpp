@@ -7,9 +7,18 @@
 namespace hadal {
 namespace {
 
+/// State for this many tokens of an answer is taken at once, so that a step allocates nothing; what
+/// lies beyond them comes page by page.
+constexpr std::size_t kMostReservedTokens = 16 * 1024;
+
 /// One request on its way through the passes.
 struct Running {
-  explicit Running(GenerationRequest& r) : request(&r), next(r.prompt), said(r.history) {}
+  explicit Running(GenerationRequest& r) : request(&r), next(r.prompt), said(r.history) {
+    const std::size_t n_answer = std::min(r.max_tokens, kMostReservedTokens);
+    result.tokens.reserve(n_answer);
+    said.reserve(r.history.size() + r.prompt.size());
+    r.state->reserve(r.state->n_tokens() + r.prompt.size() + n_answer);
+  }
 
   GenerationRequest* request;
   Generation result;
@@ -130,9 +139,9 @@ class Batch {
     while (pick_inputs()) {
       const bool want_streams = std::any_of(picked_.begin(), picked_.end(),
                                             [](const Running* r) { return r->speculates(); });
-      const ForwardOutput output = model_.forward(inputs_, want_streams);
-      take(output);
-      if (want_streams) draft(output.streams);
+      model_.forward(inputs_, output_, want_streams);
+      take(output_);
+      if (want_streams) draft(output_.streams);
     }
     std::vector<Generation> results;
     for (Running& r : running_) results.push_back(std::move(r.result));
@@ -245,6 +254,7 @@ class Batch {
   std::vector<Running> running_;
   std::vector<Running*> picked_;
   std::vector<ForwardInput> inputs_;
+  ForwardOutput output_;  ///< of the running pass; keeps its memory
   std::size_t n_prompt_ = 0;
   std::size_t n_prompt_done_ = 0;
   std::size_t n_prompt_shown_ = 0;

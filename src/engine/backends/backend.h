@@ -21,6 +21,24 @@
 
 namespace hadal {
 
+/// Sizes of a model and of its use: what the work memory of a backend depends on.
+struct WorkShape {
+  std::size_t n_tokens = 1;  ///< of the largest pass
+  std::size_t hidden_size = 0;
+  std::size_t hc_mult = 0;
+  std::size_t widest_input = 0;  ///< columns of the widest linear layer, hyper-connections apart
+  std::size_t n_heads = 0;
+  std::size_t head_dim = 0;
+  std::size_t n_keys = 0;        ///< most keys that a query attends to
+  std::size_t n_index_rows = 0;  ///< most rows that an indexer scores for a query; 0: no indexer
+  std::size_t index_n_heads = 0;
+  std::size_t index_head_dim = 0;
+  std::size_t n_routed_experts = 0;
+  std::size_t num_experts_per_tok = 0;
+  std::size_t n_shared_experts = 0;
+  std::size_t moe_intermediate_size = 0;
+};
+
 /// Threads: one caller at a time (the engine thread); an implementation may use its own pool
 /// inside. Determinism: the result for a token depends on that token's own inputs alone (promise
 /// 2).
@@ -30,6 +48,10 @@ class Backend {
 
   /// For people: "ref", "cpu (avx512, 2 threads)".
   virtual std::string description() const = 0;
+
+  /// Takes the work memory that grows with the context now (little), so that decode steps up to
+  /// shape.n_keys and shape.n_index_rows allocate nothing once one has run. Optional.
+  virtual void reserve(const WorkShape& /*shape*/) {}
 
   virtual void embedding(const EmbeddingArgs& args) = 0;
   virtual void linear(const LinearArgs& args) = 0;

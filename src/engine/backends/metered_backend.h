@@ -57,6 +57,7 @@ class MeteredBackend final : public Backend {
   void set_timing(bool on) { timing_ = on; }
 
   std::string description() const override { return inner_.description(); }
+  void reserve(const WorkShape& shape) override { inner_.reserve(shape); }
   void embedding(const EmbeddingArgs& args) override;
   void linear(const LinearArgs& args) override;
   void rms_norm(const RmsNormArgs& args) override;

@@ -63,6 +63,57 @@ TEST(RowStore, TruncatedCopyLeavesTheOriginalAlone) {
   expect_rows(copy, 490, 10, 55);
 }
 
+TEST(RowStore, ReservedPagesHoldTheRowsAndCopiesLeaveThemAlone) {
+  const auto pool = std::make_shared<PagePool>(RowStore::kRowsPerPage * kWidth);
+  pool->reserve(10);
+  RowStore store(kWidth, pool);
+  store.reserve(100);
+  const std::size_t n_free = pool->n_free();
+  append(store, 0, 40);
+  const RowStore copy = store;  // shares 2 pages, not the 2 that are reserved
+  append(store, 40, 60);
+
+  EXPECT_EQ(pool->n_free(), n_free - 1);  // the page that the copy reads was cloned
+  EXPECT_EQ(store.bytes(), 4 * RowStore::kRowsPerPage * kWidth * sizeof(float));
+  EXPECT_EQ(copy.bytes(), store.bytes() / 2);
+  expect_rows(store, 0, 0, 100);
+  expect_rows(copy, 0, 0, 40);
+}
+
+TEST(RowStore, PagesReturnToThePoolWithTheirLastStore) {
+  const auto pool = std::make_shared<PagePool>(RowStore::kRowsPerPage * kWidth);
+  std::size_t n_pages = 0;
+  for (int round = 0; round < 3; ++round) {
+    RowStore store(kWidth, pool);
+    append(store, 0, 1000);
+    RowStore copy = store;
+    copy.truncate(500);
+    append(copy, 7000, 500);
+    if (round == 0) n_pages = pool->n_pages();
+    EXPECT_EQ(pool->n_pages(), n_pages) << "round " << round;
+  }
+  EXPECT_EQ(pool->n_free(), n_pages);
+}
+
+TEST(PagePool, GivesDisjointPages) {
+  PagePool pool(10);
+  pool.reserve(3);
+  EXPECT_EQ(pool.n_free(), 3u);
+  std::vector<PagePool::Page> pages;
+  for (std::size_t i = 0; i < 100'000; ++i) {  // beyond the reserved ones and a slab
+    pages.push_back(pool.take());
+    for (std::size_t k = 0; k < 10; ++k) pages.back().data()[k] = static_cast<float>(i);
+  }
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    ASSERT_EQ(pages[i].data()[0], static_cast<float>(i));
+    ASSERT_EQ(pages[i].data()[9], static_cast<float>(i));
+  }
+  const PagePool::Page shared = pages.front();
+  pages.clear();
+  EXPECT_FALSE(shared.is_shared());
+  EXPECT_EQ(pool.n_free() + 1, pool.n_pages());
+}
+
 TEST(PositionRing, FindsTheLastPositionsInRingAndChunk) {
   PositionRing ring(8, 2);
   std::vector<float> values(2 * 30);
@@ -95,6 +146,26 @@ TEST(Scratch, GivesDisjointAlignedBuffersAndReusesThem) {
   const Scratch::Frame frame(scratch);
   for (std::size_t i = 1; i < 60; ++i) scratch.rows(i, 977);
   EXPECT_EQ(scratch.capacity_bytes(), after_three);
+}
+
+TEST(Scratch, ReservedMemoryIsOneBlockAndThePeakIsCounted) {
+  Scratch scratch;
+  scratch.reserve(3 << 20);
+  const std::size_t capacity = scratch.capacity_bytes();
+  for (int pass = 0; pass < 2; ++pass) {
+    const Scratch::Frame outer(scratch);
+    scratch.rows(1, 256);  // 1 KiB
+    for (int i = 0; i < 3; ++i) {
+      const Scratch::Frame inner(scratch);
+      scratch.rows(1, 1 << 18);  // 1 MiB
+    }
+    const Scratch::Frame inner(scratch);
+    scratch.rows<std::byte>(1, 65);  // two units of 64
+  }
+
+  EXPECT_EQ(scratch.peak_bytes(), (std::size_t{1} << 20) + 1024);
+  EXPECT_EQ(scratch.capacity_bytes(), capacity);
+  EXPECT_EQ(capacity, std::size_t{3} << 20);
 }
 
 TEST(Scratch, FramesNest) {

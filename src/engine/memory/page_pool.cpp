@@ -34,7 +34,8 @@ void PagePool::add_slab(std::size_t n_pages) {
   const std::size_t first = n_users_.size();
   HADAL_CHECK(n_pages <= std::numeric_limits<std::uint32_t>::max() - first,
               "pages are numbered in 32 bits");
-  // Normal pages: every store fills its own pages slowly, and huge ones would cost it 2 MiB at once.
+  // Normal pages: every store fills its own pages slowly, and huge ones would cost it 2 MiB at
+  // once.
   slabs_.emplace_back(n_pages * page_floats_ * sizeof(float), PageSize::normal);
   n_users_.resize(first + n_pages, 0);
   addresses_.resize(first + n_pages);

@@ -46,8 +46,8 @@ class RowStore {
 
   std::size_t width_;
   std::size_t n_ = 0;
-  std::shared_ptr<PagePool> pool_;     ///< outlives pages_
-  std::vector<PagePool::Page> pages_;  ///< used ones, then reserved ones
+  std::shared_ptr<PagePool> pool_;      ///< outlives pages_
+  std::vector<PagePool::Page> pages_;   ///< used ones, then reserved ones
   std::vector<const float*> pointers_;  ///< of pages_, as kernels want them
 };
 

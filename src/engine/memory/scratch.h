@@ -2,17 +2,21 @@
 #pragma once
 
 #include "engine/kernels/rows.h"
+#include "engine/memory/huge_memory.h"
 
 #include <cstddef>
-#include <memory>
 #include <vector>
 
 namespace hadal {
 
-/// Buffers live until the Frame they were taken in ends. After the largest pass has run once
-/// nothing is allocated any more. Contents are uninitialised. One thread (the engine's).
+/// Buffers live until the Frame they were taken in ends. With the planned size reserved
+/// (model/memory_plan.h) there is one block, in huge pages where the system allows them, and passes
+/// allocate nothing; a larger pass adds blocks. Contents are unspecified. One thread (the
+/// engine's).
 class Scratch {
  public:
+  static constexpr std::size_t kAlignment = 64;
+
   /// Everything taken while a Frame lives is given back when it ends.
   class Frame {
    public:
@@ -37,19 +41,20 @@ class Scratch {
     return dense_rows(static_cast<T*>(take(n * width * sizeof(T))), n, width);
   }
 
+  /// Makes one block of at least `n_bytes`. Nothing may be taken at the time.
+  void reserve(std::size_t n_bytes);
+
   std::size_t capacity_bytes() const noexcept;
+  /// Most bytes that were ever taken at one time, alignment included.
+  std::size_t peak_bytes() const noexcept { return peak_; }
 
  private:
-  struct Block {
-    std::unique_ptr<std::byte[]> bytes;
-    std::size_t size;
-  };
-
   void* take(std::size_t n_bytes);
 
-  std::vector<Block> blocks_;
+  std::vector<HugeMemory> blocks_;
   std::size_t block_ = 0;  ///< index of the block in use
   std::size_t used_ = 0;   ///< bytes taken from it
+  std::size_t peak_ = 0;
 };
 
 }  // namespace hadal

@@ -28,6 +28,16 @@ Result<void> SequenceState::roll_back(std::size_t n_tokens) {
   return {};
 }
 
+void SequenceState::reserve(std::size_t n_tokens) {
+  const auto reserve_rows = [&](std::optional<CompressorState>& compressor) {
+    if (compressor) compressor->rows.reserve((n_tokens + kMaxRollback) / compressor->ratio);
+  };
+  for (LayerState& layer : layers_) {
+    reserve_rows(layer.attention);
+    reserve_rows(layer.indexer);
+  }
+}
+
 std::size_t SequenceState::bytes() const {
   std::size_t total = 0;
   const auto add_compressor = [&](const std::optional<CompressorState>& c) {

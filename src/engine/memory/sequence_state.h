@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,6 +21,13 @@ struct CompressorState {
   PositionRing gates;   ///< G
   RowStore rows;        ///< after norm and rope
   std::size_t ratio;    ///< tokens per row
+};
+
+/// Where the rows of all sequences of a model come from, by kind. Shared by every store that was
+/// made from them; the last one ends the pool.
+struct StatePools {
+  std::shared_ptr<PagePool> latents;     ///< attention rows of csa and hca layers
+  std::shared_ptr<PagePool> index_keys;  ///< indexer rows of csa layers
 };
 
 struct LayerState {
@@ -59,6 +67,11 @@ class SequenceState {
   /// wrong tokens).
   void seek_mtp(std::size_t position) { n_mtp_tokens_ = position; }
 
+  /// Takes the pages for `n_tokens` in all now, so that growing to them allocates nothing (drafts
+  /// beyond them included).
+  void reserve(std::size_t n_tokens);
+
+  /// Of rings and of pages with rows in them.
   std::size_t bytes() const;
 
   LayerState& layer(std::size_t i) { return layers_[i]; }

@@ -18,13 +18,14 @@ AttentionLayer::AttentionLayer(const AttentionWeights& weights, const ModelConfi
   if (weights.indexer) compression_->indexer.emplace(*weights.indexer, config, layer, rope_freq);
 }
 
-LayerState AttentionLayer::make_state() const {
+LayerState AttentionLayer::make_state(const StatePools& pools) const {
   LayerState state{.window = PositionRing(config_.sliding_window + SequenceState::kMaxRollback,
                                           config_.head_dim),
                    .attention = {},
                    .indexer = {}};
-  if (compression_) state.attention = compression_->compressor.make_state();
-  if (compression_ && compression_->indexer) state.indexer = compression_->indexer->make_state();
+  if (compression_) state.attention = compression_->compressor.make_state(pools.latents);
+  if (compression_ && compression_->indexer)
+    state.indexer = compression_->indexer->make_state(pools);
   return state;
 }
 

@@ -24,7 +24,7 @@ class AttentionLayer {
   AttentionLayer(const AttentionWeights& weights, const ModelConfig& config, LayerSlot slot,
                  std::span<const float> rope_freq);
 
-  LayerState make_state() const;
+  LayerState make_state(const StatePools& pools) const;
 
   /// y = Attn(x; state), x [n_tokens, d] already normed; appends the step's tokens to the state.
   void forward(Step& s, Rows<const float> x, Rows<float> y) const;

@@ -22,7 +22,7 @@ class Block {
         attention_(weights.attention, config, slot, rope_freq),
         moe_(weights.moe, config) {}
 
-  LayerState make_state() const { return attention_.make_state(); }
+  LayerState make_state(const StatePools& pools) const { return attention_.make_state(pools); }
 
   /// streams [n_tokens, n d]: residual streams, updated in place.
   void forward(Step& s, Rows<float> streams) const;

@@ -12,11 +12,11 @@ CompressorLayer::CompressorLayer(const CompressorWeights& weights, AttentionType
       rope_freq_(rope_freq),
       rounding_(rounding) {}
 
-CompressorState CompressorLayer::make_state() const {
+CompressorState CompressorLayer::make_state(std::shared_ptr<PagePool> pages) const {
   const std::size_t capacity = series_ * ratio_ + SequenceState::kMaxRollback;
   return {.values = PositionRing(capacity, series_ * width_),
           .gates = PositionRing(capacity, series_ * width_),
-          .rows = RowStore(width_),
+          .rows = RowStore(width_, std::move(pages)),
           .ratio = ratio_};
 }
 
@@ -30,25 +30,33 @@ void CompressorLayer::forward(
   linear(s, x, weights_.wgate, gates);  // G_t = x_t wgate^T + ape[t mod m]
   add_position_bias(s, gates);
 
-  std::vector<const float*> value_slots;  // [n_windows * series * ratio]
-  std::vector<const float*> gate_slots;
-  std::vector<std::int64_t> row_positions;  // first token of each window: where its row is roped
+  // The most windows that a step of this size completes: memory does not depend on positions.
+  const std::size_t most_windows = s.n_tokens() / ratio_ + s.sequences.size();
+  const std::size_t n_slots = series_ * ratio_;
+  const auto value_slots = s.scratch.rows<const float*>(most_windows, n_slots);
+  const auto gate_slots = s.scratch.rows<const float*>(most_windows, n_slots);
+  std::int64_t* row_positions =  // first token of each window: where its row is roped
+      s.scratch.rows<std::int64_t>(1, most_windows).data;
+  Rows<float> rows = s.scratch.rows(most_windows, width_);
+  rows.n = 0;
   for (const SequenceSpan& sequence : s.sequences) {
-    gather_slots(sequence, state_of(*sequence.state), values, gates, value_slots, gate_slots);
-    for (std::size_t w = sequence.start / ratio_; w < (sequence.start + sequence.n_tokens) / ratio_;
-         ++w) {
-      row_positions.push_back(static_cast<std::int64_t>(w * ratio_));
+    gather_slots(sequence, state_of(*sequence.state), values, gates, value_slots[rows.n],
+                 gate_slots[rows.n]);
+    const std::size_t first = sequence.start / ratio_;
+    for (std::size_t i = 0; i < n_windows(sequence); ++i) {
+      row_positions[rows.n++] = static_cast<std::int64_t>((first + i) * ratio_);
     }
   }
 
-  const Rows<float> rows = s.scratch.rows(row_positions.size(), width_);
-  s.backend.compressor_pool(
-      {.values = value_slots, .gates = gate_slots, .n_slots = series_ * ratio_, .out = rows});
+  s.backend.compressor_pool({.values = {value_slots.data, rows.n * n_slots},
+                             .gates = {gate_slots.data, rows.n * n_slots},
+                             .n_slots = n_slots,
+                             .out = rows});
   rms_norm(s, rows, weights_.norm, rows);
   s.backend.rope({.x = rows,
                   .n_heads = 1,
                   .head_dim = width_,
-                  .positions = row_positions,
+                  .positions = {row_positions, rows.n},
                   .freq = rope_freq_});
   if (s.fake_quant && rounding_ == RowRounding::latent) {
     fake_quant_e4m3(rows.columns(0, width_ - 2 * rope_freq_.size()), 64);
@@ -75,22 +83,25 @@ void CompressorLayer::add_position_bias(const Step& s, Rows<float> gates) const 
   }
 }
 
+std::size_t CompressorLayer::n_windows(const SequenceSpan& sequence) const {
+  return (sequence.start + sequence.n_tokens) / ratio_ - sequence.start / ratio_;
+}
+
 void CompressorLayer::gather_slots(const SequenceSpan& sequence, const CompressorState& state,
                                    Rows<const float> values, Rows<const float> gates,
-                                   std::vector<const float*>& value_slots,
-                                   std::vector<const float*>& gate_slots) const {
+                                   const float** value_slots, const float** gate_slots) const {
   const PositionRows value_at = state.values.view(values[sequence.begin], sequence.start);
   const PositionRows gate_at = state.gates.view(gates[sequence.begin], sequence.start);
-  const std::size_t end = (sequence.start + sequence.n_tokens) / ratio_;
-  for (std::size_t w = sequence.start / ratio_; w < end; ++w) {
+  const std::size_t first = sequence.start / ratio_;
+  for (std::size_t w = first; w < first + n_windows(sequence); ++w) {
     for (std::size_t series = 0; series < series_;
          ++series) {  // csa: 0 = a-halves of window w-1, 1 = b-halves of w
       const std::size_t windows_back = series_ - 1 - series;
       for (std::size_t t = 0; t < ratio_; ++t) {
         const bool exists = w >= windows_back;  // the first window has no predecessor
         const std::size_t position = exists ? (w - windows_back) * ratio_ + t : 0;
-        value_slots.push_back(exists ? value_at[position] + series * width_ : nullptr);
-        gate_slots.push_back(exists ? gate_at[position] + series * width_ : nullptr);
+        *value_slots++ = exists ? value_at[position] + series * width_ : nullptr;
+        *gate_slots++ = exists ? gate_at[position] + series * width_ : nullptr;
       }
     }
   }

@@ -6,7 +6,7 @@
 #include "engine/model/weights.h"
 
 #include <functional>
-#include <vector>
+#include <memory>
 
 namespace hadal {
 
@@ -25,7 +25,8 @@ class CompressorLayer {
   CompressorLayer(const CompressorWeights& weights, AttentionType type, std::size_t ratio,
                   std::size_t width, std::span<const float> rope_freq, RowRounding rounding);
 
-  CompressorState make_state() const;
+  /// @param pages  of rows of this width
+  CompressorState make_state(std::shared_ptr<PagePool> pages) const;
 
   /// Projects the step's tokens, emits a row for every window that they complete, and keeps what
   /// later windows need.
@@ -35,10 +36,11 @@ class CompressorLayer {
 
  private:
   void add_position_bias(const Step& s, Rows<float> gates) const;
+  /// Windows that `sequence` completes in this step.
+  std::size_t n_windows(const SequenceSpan& sequence) const;
   void gather_slots(const SequenceSpan& sequence, const CompressorState& state,
-                    Rows<const float> values, Rows<const float> gates,
-                    std::vector<const float*>& value_slots,
-                    std::vector<const float*>& gate_slots) const;
+                    Rows<const float> values, Rows<const float> gates, const float** value_slots,
+                    const float** gate_slots) const;
 
   const CompressorWeights& weights_;
   std::size_t series_;  ///< 2 (csa) or 1 (hca)

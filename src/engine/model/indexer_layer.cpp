@@ -26,8 +26,9 @@ RowSelection IndexerLayer::forward(Step& s, Rows<const float> qa, Rows<const flo
   const std::size_t most =
       n_visible.empty() ? 0 : *std::max_element(n_visible.begin(), n_visible.end());
   const std::size_t top_k = std::min(top_k_, most);
-  RowSelection selection{.rows = s.scratch.rows<std::int32_t>(s.n_tokens(), top_k),
-                         .n_selected = {}};
+  // Memory for top_k_ rows whatever the positions: a pass of equal shape takes equal memory.
+  std::int32_t* rows = s.scratch.rows<std::int32_t>(s.n_tokens(), top_k_).data;
+  RowSelection selection{.rows = dense_rows(rows, s.n_tokens(), top_k), .n_selected = {}};
   selection.n_selected = {s.scratch.rows<std::size_t>(1, s.n_tokens()).data, s.n_tokens()};
 
   const Scratch::Frame frame(s.scratch);

@@ -17,7 +17,9 @@ class IndexerLayer {
   IndexerLayer(const IndexerWeights& weights, const ModelConfig& config, std::size_t layer,
                std::span<const float> rope_freq);
 
-  CompressorState make_state() const { return compressor_.make_state(); }
+  CompressorState make_state(const StatePools& pools) const {
+    return compressor_.make_state(pools.index_keys);
+  }
 
   /// Advances the indexer's own compressor and selects. The result lives in the caller's scratch
   /// frame.

@@ -14,6 +14,13 @@ struct Model::Batch {
   std::vector<SequenceSpan> sequences;
   std::vector<std::size_t> wanted;  ///< rows whose logits are asked for
 
+  void clear() {
+    tokens.clear();
+    positions.clear();
+    sequences.clear();
+    wanted.clear();
+  }
+
   void add(SequenceState* state, std::span<const std::int32_t> ids, std::size_t start,
            LogitsFor logits) {
     const std::size_t begin = tokens.size();
@@ -42,7 +49,11 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
       options_(options),
       main_freq_(rope_frequencies(config_.qk_rope_head_dim, config_.rope_theta, config_.main_yarn)),
       compress_freq_(
-          rope_frequencies(config_.qk_rope_head_dim, config_.compress_rope_theta, config_.yarn)) {
+          rope_frequencies(config_.qk_rope_head_dim, config_.compress_rope_theta, config_.yarn)),
+      pools_{.latents = std::make_shared<PagePool>(RowStore::kRowsPerPage * config_.head_dim),
+             .index_keys = std::make_shared<PagePool>(
+                 RowStore::kRowsPerPage * std::max<std::size_t>(config_.index_head_dim, 1))},
+      batch_(std::make_unique<Batch>()) {
   for (std::size_t layer = 0; layer < weights_.blocks.size(); ++layer) {
     const bool sliding = config_.layer_types[layer] == AttentionType::sliding;
     blocks_.emplace_back(weights_.blocks[layer], config_, LayerSlot{.index = layer},
@@ -53,12 +64,18 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
   }
 }
 
+Model::~Model() = default;
+
 SequenceState Model::new_sequence() const {
   std::vector<LayerState> layers;
-  for (const Block& block : blocks_) layers.push_back(block.make_state());
+  for (const Block& block : blocks_) layers.push_back(block.make_state(pools_));
   std::vector<LayerState> mtp_layers;
-  for (const MtpBlock& block : mtp_) mtp_layers.push_back(block.make_state());
+  for (const MtpBlock& block : mtp_) mtp_layers.push_back(block.make_state(pools_));
   return SequenceState(std::move(layers), std::move(mtp_layers));
+}
+
+void Model::reserve(const PassLimits& limits) {
+  backend_.reserve(work_shape(config_, limits));
 }
 
 Step Model::make_step(const Batch& batch) {
@@ -72,7 +89,15 @@ Step Model::make_step(const Batch& batch) {
 }
 
 ForwardOutput Model::forward(std::span<const ForwardInput> inputs, bool want_streams) {
-  Batch batch;
+  ForwardOutput output;
+  forward(inputs, output, want_streams);
+  return output;
+}
+
+void Model::forward(std::span<const ForwardInput> inputs, ForwardOutput& output,
+                    bool want_streams) {
+  Batch& batch = *batch_;
+  batch.clear();
   for (const ForwardInput& input : inputs)
     batch.add(input.state, input.tokens, input.state->n_tokens(), input.logits);
   const Scratch::Frame frame(scratch_);
@@ -82,16 +107,16 @@ ForwardOutput Model::forward(std::span<const ForwardInput> inputs, bool want_str
   embed(s, batch.tokens, streams);  // X[j] = embed[token] for every stream j
   for (const Block& block : blocks_) block.forward(s, streams);
 
-  ForwardOutput output;
   head(s, weights_.head, weights_.norm, streams, batch.wanted, output);
+  output.streams.clear();
   if (want_streams) output.streams.assign(streams.data, streams.data + streams.n * streams.width);
   for (const ForwardInput& input : inputs) input.state->advance(input.tokens.size());
-  return output;
 }
 
 ForwardOutput Model::forward_mtp(std::span<const MtpInput> inputs) {
   HADAL_CHECK(has_mtp(), "the model has an MTP block");
-  Batch batch;
+  Batch& batch = *batch_;
+  batch.clear();
   for (const MtpInput& input : inputs)
     batch.add(input.state, input.next_tokens, input.state->n_mtp_tokens(), input.logits);
   const Scratch::Frame frame(scratch_);

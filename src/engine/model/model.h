@@ -3,6 +3,7 @@
 
 #include "engine/backends/backend.h"
 #include "engine/model/checkpoint.h"
+#include "engine/model/memory_plan.h"
 #include "engine/model/mtp_block.h"
 
 #include <memory>
@@ -54,11 +55,20 @@ class Model {
   static Result<std::unique_ptr<Model>> create(const Checkpoint& checkpoint, Backend& backend,
                                                const ModelOptions& options);
 
+  ~Model();
+
   const ModelConfig& config() const { return config_; }
   bool has_mtp() const { return !mtp_.empty(); }
   SequenceState new_sequence() const;
 
-  /// Prefill and decode alike. The caller has checked the ids.
+  /// Takes what passes within `limits` need at once.
+  void reserve(const PassLimits& limits);
+
+  /// Prefill and decode alike. The caller has checked the ids. `output` keeps its memory: with the
+  /// same one, and states that have reserved their pages, a decode step allocates nothing once a
+  /// step of this shape has run.
+  void forward(std::span<const ForwardInput> inputs, ForwardOutput& output,
+               bool want_streams = false);
   ForwardOutput forward(std::span<const ForwardInput> inputs, bool want_streams = false);
 
   /// Logits for the token after next; output streams allow chained drafts.
@@ -81,7 +91,9 @@ class Model {
   std::vector<float> compress_freq_;  ///< csa, hca
   std::vector<Block> blocks_;
   std::vector<MtpBlock> mtp_;
+  StatePools pools_;
   Scratch scratch_;
+  std::unique_ptr<Batch> batch_;  ///< of the running pass
 };
 
 }  // namespace hadal

@@ -14,7 +14,7 @@ class MtpBlock {
         config_(config),
         block_(weights.block, config, {.index = stage, .mtp = true}, rope_freq) {}
 
-  LayerState make_state() const { return block_.make_state(); }
+  LayerState make_state(const StatePools& pools) const { return block_.make_state(pools); }
   const MtpWeights& weights() const { return weights_; }
 
   /// @param next_embeddings  [n_tokens, d]: embedding of the token after each position

@@ -9,6 +9,14 @@
 #include <cmath>
 
 namespace hadal {
+namespace {
+
+/// Of a task that reads streams: projections t, then pre.
+std::size_t n_read_doubles(std::size_t n_streams) noexcept {
+  return (2 + n_streams) * n_streams + n_streams;
+}
+
+}  // namespace
 
 CpuBackend::CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact)
     : kernels_(kernels),
@@ -22,6 +30,27 @@ std::string CpuBackend::description() const {
   const std::size_t n = runner_.n_threads();
   return fmt::format("cpu ({}, {} thread{}{})", kernels_.name, n, n == 1 ? "" : "s",
                      variants_.int8 == nullptr ? ", exact" : "");
+}
+
+void CpuBackend::reserve(const WorkShape& shape) {
+  const std::size_t n_heads = std::min(kAttentionHeads, shape.n_heads);
+  const std::size_t n_terms = shape.num_experts_per_tok + 1;
+  std::size_t n_floats = kernels_.attention->scratch_floats(n_heads, shape.head_dim, shape.n_keys);
+  std::size_t n_pointers = shape.n_keys;
+  if (shape.n_index_rows > 0) {
+    n_floats = std::max(n_floats, indexer_.task_floats(shape));
+    n_pointers = std::max(n_pointers, indexer_.task_pointers(shape));
+    indexer_.reserve_scores(shape.n_index_rows);
+  }
+  runner_.on_every_thread([&] {
+    TaskScratch& scratch = task_scratch();
+    hadal::reserve(scratch.floats, std::max(n_floats, n_terms));
+    hadal::reserve(scratch.pointers, std::max(n_pointers, n_terms));
+    hadal::reserve(scratch.doubles, n_read_doubles(shape.hc_mult));
+    scratch.router.scores.reserve(shape.n_routed_experts);
+    scratch.router.keys.reserve(shape.n_routed_experts);
+    scratch.router.order.reserve(shape.n_routed_experts);
+  });
 }
 
 void CpuBackend::embedding(const EmbeddingArgs& args) {
@@ -62,29 +91,30 @@ template <typename Coefficients>
 void CpuBackend::read_streams(Rows<const float> streams, const MatrixView& fn, float rms_norm_eps,
                               std::size_t n_streams, Rows<float> hidden,
                               const Coefficients& coefficients) {
-  const auto projected = dense_rows(reserve(projected_, streams.n * fn.rows), streams.n, fn.rows);
+  const auto projected =
+      dense_rows(hadal::reserve(projected_, streams.n * fn.rows), streams.n, fn.rows);
   linear_({.x = streams, .weight = fn, .y = projected});
   runner_.for_rows(streams.n, fn.cols, [&](std::size_t begin, std::size_t end) {
-    std::vector<double> t(fn.rows);
-    std::vector<double> pre(n_streams);
-    std::vector<float> weights(n_streams);
+    TaskScratch& scratch = task_scratch();
+    double* t = hadal::reserve(scratch.doubles, n_read_doubles(n_streams));
+    const std::span<double> pre(t + fn.rows, n_streams);
+    float* weights = hadal::reserve(scratch.floats, n_streams);
     for (std::size_t token = begin; token < end; ++token) {
       const float* x = streams[token];
       const double squares = kernels_.hyper_connection->sum_of_squares(x, fn.cols);
       const double norm =
           1.0 / std::sqrt(squares / static_cast<double>(fn.cols) + double{rms_norm_eps});
       for (std::size_t i = 0; i < fn.rows; ++i) t[i] = double{projected[token][i]} * norm;
-      coefficients(token, t.data(), std::span<double>(pre));
+      coefficients(token, t, pre);
       for (std::size_t j = 0; j < n_streams; ++j) weights[j] = static_cast<float>(pre[j]);
-      kernels_.hyper_connection->collapse(x, weights.data(), n_streams, hidden.width,
-                                          hidden[token]);
+      kernels_.hyper_connection->collapse(x, weights, n_streams, hidden.width, hidden[token]);
     }
   });
 }
 
 void CpuBackend::hyper_connection_read(const HyperConnectionReadArgs& args) {
   read_streams(args.streams, args.weights.fn, args.rms_norm_eps, args.hc_mult, args.hidden,
-               [&](std::size_t token, const double* t, std::span<double> pre) {
+               [&](std::size_t token, double* t, std::span<double> pre) {
                  hyper_connection_coefficients(args, token, t, pre);
                });
 }
@@ -135,7 +165,7 @@ void CpuBackend::attention(const AttentionArgs& args) {
     const std::size_t n_heads = std::min(kAttentionHeads, args.n_heads - head);
     const AttentionKeys keys = attention_keys(args, token);
     TaskScratch& scratch = task_scratch();
-    const float** pointers = reserve(scratch.pointers, keys.size());
+    const float** pointers = hadal::reserve(scratch.pointers, keys.size());
     for (std::size_t j = 0; j < keys.size(); ++j) pointers[j] = attention_key(args, keys, j);
     const std::size_t n_floats =
         kernels_.attention->scratch_floats(n_heads, args.head_dim, keys.size());
@@ -147,7 +177,7 @@ void CpuBackend::attention(const AttentionArgs& args) {
                                .sinks = args.sinks.data() + head,
                                .scale = args.scale,
                                .out = args.out[token] + head * args.head_dim,
-                               .scratch = reserve(scratch.floats, n_floats)});
+                               .scratch = hadal::reserve(scratch.floats, n_floats)});
   });
 }
 
@@ -157,7 +187,7 @@ void CpuBackend::router(const RouterArgs& args) {
     slice.logits = args.logits.slice(begin, end - begin);
     slice.experts = args.experts.slice(begin, end - begin);
     slice.weights = args.weights.slice(begin, end - begin);
-    router_ref(slice);
+    router_ref(slice, task_scratch().router);
   });
 }
 

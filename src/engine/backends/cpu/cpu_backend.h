@@ -18,6 +18,7 @@ class CpuBackend final : public Backend {
   CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact = false);
 
   std::string description() const override;
+  void reserve(const WorkShape& shape) override;
 
   void embedding(const EmbeddingArgs& args) override;
   void linear(const LinearArgs& args) override;

@@ -40,6 +40,16 @@ void CpuIndexer::operator()(const IndexerSelectArgs& args) {
   }
 }
 
+std::size_t CpuIndexer::task_floats(const WorkShape& shape) const {
+  const std::size_t for_scores =
+      kernels_.scratch_floats(shape.index_n_heads, shape.index_head_dim, kTaskRows);
+  return std::max(for_scores, shape.n_index_rows);  // select_best_rows sorts a copy
+}
+
+std::size_t CpuIndexer::task_pointers(const WorkShape& shape) const {
+  return kTaskRows + shape.index_n_heads;
+}
+
 void CpuIndexer::score(const IndexerSelectArgs& args, std::size_t token, std::size_t row_begin,
                        std::size_t row_end, float* scores) const {
   const std::size_t n = row_end - row_begin;

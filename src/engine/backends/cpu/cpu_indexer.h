@@ -1,6 +1,7 @@
 // The lightning indexer on the CPU: scores in parallel over rows, then the best rows per query.
 #pragma once
 
+#include "engine/backends/backend.h"
 #include "engine/backends/cpu/task_runner.h"
 #include "engine/kernels/cpu_kernels.h"
 #include "engine/kernels/indexer/indexer.h"
@@ -15,6 +16,12 @@ class CpuIndexer {
       : kernels_(kernels), runner_(runner) {}
 
   void operator()(const IndexerSelectArgs& args);
+
+  /// What a task takes from TaskScratch at most.
+  std::size_t task_floats(const WorkShape& shape) const;
+  std::size_t task_pointers(const WorkShape& shape) const;
+  /// Room for the scores of one query.
+  void reserve_scores(std::size_t n_rows) { reserve(scores_, n_rows); }
 
  private:
   void score(const IndexerSelectArgs& args, std::size_t token, std::size_t row_begin,

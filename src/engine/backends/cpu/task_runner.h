@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/thread_pool.h"
+#include "engine/kernels/router/router.h"
 
 #include <algorithm>
 #include <functional>
@@ -38,6 +39,12 @@ class TaskRunner {
         [&](std::size_t task) { f(task * step, std::min(task * step + step, n)); });
   }
 
+  /// Calls f() once on each thread.
+  template <typename F>
+  void on_every_thread(F&& f) {
+    pool_.on_every_thread(std::ref(f));
+  }
+
  private:
   ThreadPool pool_;
 };
@@ -52,7 +59,9 @@ T* reserve(std::vector<T>& buffer, std::size_t n) {
 /// Buffers of the task that runs on this thread; freed when the thread ends.
 struct TaskScratch {
   std::vector<float> floats;
+  std::vector<double> doubles;
   std::vector<const float*> pointers;
+  RouterScratch router;
 };
 
 inline TaskScratch& task_scratch() {

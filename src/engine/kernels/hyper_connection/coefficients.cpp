@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 namespace hadal {
 namespace {
@@ -11,10 +10,10 @@ double sigmoid(double v) noexcept {
   return 1.0 / (1.0 + std::exp(-v));
 }
 
-/// A square matrix C[j][k] that Sinkhorn's iteration makes (almost) doubly stochastic.
+/// A square matrix C[j][k], in place, that Sinkhorn's iteration makes (almost) doubly stochastic.
 class SinkhornMatrix {
  public:
-  SinkhornMatrix(std::size_t n, double eps) : n_(n), eps_(eps), c_(n * n) {}
+  SinkhornMatrix(double* c, std::size_t n, double eps) : n_(n), eps_(eps), c_(c) {}
 
   double& at(std::size_t j, std::size_t k) noexcept { return c_[j * n_ + k]; }
 
@@ -47,7 +46,7 @@ class SinkhornMatrix {
  private:
   std::size_t n_;
   double eps_;
-  std::vector<double> c_;
+  double* c_;
 };
 
 }  // namespace
@@ -60,7 +59,7 @@ void hyper_connection_pre(const double* t, float scale, const float* base, float
 }
 
 void hyper_connection_coefficients(const HyperConnectionReadArgs& args, std::size_t token,
-                                   const double* t, std::span<double> pre) noexcept {
+                                   double* t, std::span<double> pre) noexcept {
   const std::size_t n = args.hc_mult;
   const std::span<const float> base = args.weights.base;
   const std::span<const float> scale = args.weights.scale;
@@ -70,11 +69,10 @@ void hyper_connection_coefficients(const HyperConnectionReadArgs& args, std::siz
     args.post[token][j] = static_cast<float>(2.0 * sigmoid(logit));
   }
 
-  SinkhornMatrix c(n, double{args.hc_eps});
+  SinkhornMatrix c(t + 2 * n, n, double{args.hc_eps});
   for (std::size_t j = 0; j < n; ++j) {
     for (std::size_t k = 0; k < n; ++k) {
-      const std::size_t i = 2 * n + j * n + k;
-      c.at(j, k) = t[i] * double{scale[2]} + double{base[i]};
+      c.at(j, k) = c.at(j, k) * double{scale[2]} + double{base[2 * n + j * n + k]};
     }
   }
   c.softmax_rows();

@@ -13,8 +13,9 @@ namespace hadal {
 void hyper_connection_pre(const double* t, float scale, const float* base, float hc_eps,
                           std::span<double> pre) noexcept;
 
-/// t [(2 + n) n]; pre [n]; writes row `token` of args.post and args.comb.
+/// t [(2 + n) n], its last n n values become the mixing matrix in place (work space: nothing is
+/// allocated); pre [n]; writes row `token` of args.post and args.comb.
 void hyper_connection_coefficients(const HyperConnectionReadArgs& args, std::size_t token,
-                                   const double* t, std::span<double> pre) noexcept;
+                                   double* t, std::span<double> pre) noexcept;
 
 }  // namespace hadal

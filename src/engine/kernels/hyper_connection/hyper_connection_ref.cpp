@@ -36,7 +36,7 @@ void hyper_connection_read_ref(const HyperConnectionReadArgs& args) noexcept {
   std::vector<double> pre(args.hc_mult);
   for (std::size_t token = 0; token < args.streams.n; ++token) {
     const float* x = args.streams[token];
-    const auto t = project(x, args.weights.fn, args.rms_norm_eps);
+    auto t = project(x, args.weights.fn, args.rms_norm_eps);
     hyper_connection_coefficients(args, token, t.data(), pre);
     collapse(x, pre, args.hidden[token], args.hidden.width);
   }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace hadal {
 
@@ -24,5 +25,15 @@ struct RouterArgs {
 };
 
 void router_ref(const RouterArgs& args);
+
+/// Work memory of a router, grown only: with the same one no call allocates after the first.
+struct RouterScratch {
+  std::vector<double> scores;
+  std::vector<double> keys;
+  std::vector<std::int32_t> order;
+};
+
+/// router_ref in the caller's memory; same bits.
+void router_ref(const RouterArgs& args, RouterScratch& scratch);
 
 }  // namespace hadal

@@ -35,13 +35,15 @@ void activate(RouterScore score, std::span<double> s) {
 /// Experts by falling s + bias; ties: the lower expert first. A NaN comes last, so that broken
 /// weights give a broken token and not a broken comparison.
 void choose_experts(std::span<const double> s, std::span<const float> bias,
-                    std::span<std::int32_t> chosen) {
-  std::vector<double> key(s.begin(), s.end());
+                    std::span<std::int32_t> chosen, RouterScratch& scratch) {
+  std::vector<double>& key = scratch.keys;
+  key.assign(s.begin(), s.end());
   for (std::size_t e = 0; e < key.size(); ++e) {
     if (!bias.empty()) key[e] += double{bias[e]};
     if (std::isnan(key[e])) key[e] = -std::numeric_limits<double>::infinity();
   }
-  std::vector<std::int32_t> order(s.size());
+  std::vector<std::int32_t>& order = scratch.order;
+  order.resize(s.size());
   std::iota(order.begin(), order.end(), 0);
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(chosen.size()),
                     order.end(), [&](std::int32_t a, std::int32_t b) {
@@ -55,12 +57,18 @@ void choose_experts(std::span<const double> s, std::span<const float> bias,
 }  // namespace
 
 void router_ref(const RouterArgs& args) {
+  RouterScratch scratch;
+  router_ref(args, scratch);
+}
+
+void router_ref(const RouterArgs& args, RouterScratch& scratch) {
   const std::size_t k = args.experts.width;
   for (std::size_t t = 0; t < args.logits.n; ++t) {
-    std::vector<double> s(args.logits[t], args.logits[t] + args.logits.width);
+    std::vector<double>& s = scratch.scores;
+    s.assign(args.logits[t], args.logits[t] + args.logits.width);
     activate(args.score, s);
     const std::span<std::int32_t> experts(args.experts[t], k);
-    if (!args.experts_given) choose_experts(s, args.bias, experts);
+    if (!args.experts_given) choose_experts(s, args.bias, experts, scratch);
     double sum = 0.0;
     for (const std::int32_t e : experts) sum += s[static_cast<std::size_t>(e)];
     for (std::size_t i = 0; i < k; ++i) {
