@@ -1,7 +1,7 @@
 // hadal show: what a checkpoint holds and what it will need, before it is loaded.
 
 #include "common.h"
-#include "engine/model/checkpoint.h"
+#include "engine/engine.h"
 #include "model_needs.h"
 #include "verbs.h"
 
@@ -23,6 +23,9 @@ using nlohmann::ordered_json;
 struct ShowFlags {
   std::string model;
   bool json = false;
+  bool memory = false;
+  PassLimits limits;
+  std::size_t threads = 0;
   bool tensors = false;
 };
 
@@ -208,8 +211,69 @@ void print_text(const Checkpoint& checkpoint, const ShowFlags& flags) {
   print_tensors(checkpoint, flags.tensors);
 }
 
+// ---- the plan
+
+Result<void> print_plan(const Checkpoint& checkpoint, const ShowFlags& flags) {
+  HADAL_ASSIGN(const std::unique_ptr<Backend> backend, make_backend({.n_threads = flags.threads}));
+  const MemoryPlan plan = plan_memory(checkpoint, *backend, flags.limits);
+  const std::size_t context =
+      flags.limits.context > 0 ? flags.limits.context : checkpoint.config().max_position_embeddings;
+  if (flags.json) {
+    const auto state = [](const StateBytes& s) {
+      return ordered_json{{"windows", s.windows},       {"pending", s.pending},
+                          {"csa_rows", s.csa_rows},     {"hca_rows", s.hca_rows},
+                          {"index_keys", s.index_keys}, {"total", s.total()}};
+    };
+    const ordered_json out = {{"model", checkpoint.name()},
+                              {"backend", backend->description()},
+                              {"pass_tokens", flags.limits.n_tokens},
+                              {"context", context},
+                              {"weights",
+                               {{"routed_experts", plan.weights.routed_experts},
+                                {"attention", plan.weights.attention},
+                                {"embedding_and_head", plan.weights.embedding_and_head},
+                                {"mtp", plan.weights.mtp},
+                                {"other", plan.weights.other},
+                                {"total", plan.weights.total()}}},
+                              {"activations", plan.activations},
+                              {"workspace", plan.workspace},
+                              {"logits", plan.logits},
+                              {"state", state(plan.state)},
+                              {"state_per_1k", state(plan.state_per_1k)},
+                              {"total", plan.total()}};
+    fmt::print("{}\n", out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+    return {};
+  }
+  const auto line = [](std::string_view name, std::uint64_t bytes, std::string_view more = "") {
+    fmt::print("  {:<34} {:>10}{}\n", name, size_text(bytes), more);
+  };
+  const auto state_line = [&](std::string_view name, std::uint64_t bytes, std::uint64_t per_1k) {
+    line(name, bytes, per_1k > 0 ? fmt::format("   {} per 1024 tokens", size_text(per_1k)) : "");
+  };
+  fmt::print("memory plan of {}: passes of {} tokens, context {}, {}\n", checkpoint.name(),
+             flags.limits.n_tokens, context, backend->description());
+  line("weights, mapped as stored", plan.weights.total());
+  line("  routed experts", plan.weights.routed_experts);
+  line("  attention", plan.weights.attention);
+  line("  embedding and head", plan.weights.embedding_and_head);
+  if (plan.weights.mtp > 0) line("  MTP blocks", plan.weights.mtp);
+  line("  other", plan.weights.other);
+  line("activations, one arena", plan.activations);
+  line("work memory of the backend, at most", plan.workspace);
+  line("logits", plan.logits);
+  state_line("state of a sequence", plan.state.total(), plan.state_per_1k.total());
+  line("  windows", plan.state.windows);
+  line("  pending compressor inputs", plan.state.pending);
+  state_line("  CSA rows", plan.state.csa_rows, plan.state_per_1k.csa_rows);
+  state_line("  HCA rows", plan.state.hca_rows, plan.state_per_1k.hca_rows);
+  state_line("  indexer keys", plan.state.index_keys, plan.state_per_1k.index_keys);
+  line("all of it", plan.total());
+  return {};
+}
+
 Result<void> show(const ShowFlags& flags) {
   HADAL_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(flags.model));
+  if (flags.memory) return print_plan(checkpoint, flags);
   if (flags.json) {
     print_json(checkpoint);
   } else {
@@ -229,6 +293,15 @@ void add_show(CLI::App& app, int& exit_code) {
                    "directory with config.json, .gguf file, Hub id in the local cache, or builtin")
       ->required();
   verb->add_flag("--json", flags->json, "for programs: config, every tensor, parameters, bytes");
+  verb->add_flag("--memory", flags->memory,
+                 "what running takes: weights, activations, work memory, state by kind");
+  verb->add_option("--chunk", flags->limits.n_tokens, "--memory: most tokens in one pass")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  verb->add_option("-c,--ctx-size", flags->limits.context,
+                   "--memory: context in tokens (0: the model's)");
+  verb->add_option("-t,--threads", flags->threads, "--memory: threads (0: all CPUs)")
+      ->check(CLI::Range(0, 1024));
   verb->add_flag("--tensors", flags->tensors, "list every tensor, not one line per kind");
   verb->callback([flags, &exit_code] {
     if (const auto done = show(*flags); !done) exit_code = report("show", done.error());

@@ -2,6 +2,7 @@
 #include "base/thread_pool.h"
 #include "engine/generate.h"
 #include "engine/model/checkpoint_writer.h"
+#include "engine/model/memory_plan.h"
 #include "synthetic_engine.h"
 
 #include <gtest/gtest.h>
@@ -11,9 +12,18 @@
 #include <filesystem>
 #include <new>
 
+#include <malloc.h>
+
 namespace {
 
 std::atomic<std::size_t> n_allocations{0};
+std::atomic<std::ptrdiff_t> n_live_bytes{0};
+
+void release(void* memory) {
+  n_live_bytes.fetch_sub(static_cast<std::ptrdiff_t>(::malloc_usable_size(memory)),
+                         std::memory_order_relaxed);
+  std::free(memory);
+}
 
 void* count_and_allocate(std::size_t n_bytes, std::size_t alignment) {
   n_allocations.fetch_add(1, std::memory_order_relaxed);
@@ -21,6 +31,8 @@ void* count_and_allocate(std::size_t n_bytes, std::size_t alignment) {
   void* memory =
       std::aligned_alloc(step, (std::max<std::size_t>(n_bytes, 1) + step - 1) / step * step);
   if (memory == nullptr) throw std::bad_alloc();
+  n_live_bytes.fetch_add(static_cast<std::ptrdiff_t>(::malloc_usable_size(memory)),
+                         std::memory_order_relaxed);
   return memory;
 }
 
@@ -34,16 +46,16 @@ void* operator new(std::size_t n_bytes, std::align_val_t alignment) {
   return count_and_allocate(n_bytes, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept {
-  std::free(memory);
+  release(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
+  release(memory);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
+  release(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
+  release(memory);
 }
 
 namespace hadal {
@@ -96,6 +108,13 @@ class Allocation : public testing::TestWithParam<Variant> {
     engine_ = std::move(engine).value();
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  std::uint64_t bytes_of_tensors() const {
+    std::uint64_t sum = 0;
+    for (const CheckpointTensor& tensor : engine_->checkpoint().tensors())
+      sum += bytes_of(tensor.view);
+    return sum;
+  }
 
   std::filesystem::path directory_;
   std::unique_ptr<Engine> engine_;
@@ -151,6 +170,39 @@ TEST_P(Allocation, AGeneratedTokenAllocatesNothing) {
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(n_tokens, 600u);
   EXPECT_EQ(most, 0u);
+}
+
+TEST_P(Allocation, ThePlanIsWhatAPassTakes) {
+  const PassLimits limits{.n_tokens = 300, .n_sequences = 1, .n_logits = 1, .context = kContext};
+  Model& model = engine_->model();
+  SequenceState state = model.new_sequence();
+  state.reserve(kContext);
+  ForwardOutput output;
+  output.logits.reserve(kVocab);
+  const std::ptrdiff_t before = n_live_bytes.load();
+  model.reserve(limits);
+  const std::size_t capacity = model.scratch().capacity_bytes();
+  for (std::size_t n : {300, 300, 300, 1, 299}) {
+    const auto tokens = golden_tokens(state.n_tokens(), n, kVocab);
+    const ForwardInput input{.state = &state, .tokens = tokens};
+    model.forward({&input, 1}, output);
+  }
+  const std::ptrdiff_t after = n_live_bytes.load();
+  const auto tokens = golden_tokens(3, limits.n_tokens, kVocab);
+  SequenceState other = model.new_sequence();
+  const ForwardInput input{.state = &other, .tokens = tokens};
+  model.forward({&input, 1}, output, /*want_streams=*/true);
+  const MtpInput drafts{.state = &other, .streams = output.streams, .next_tokens = tokens};
+  model.forward_mtp({&drafts, 1});
+
+  const MemoryPlan plan = plan_memory(engine_->checkpoint(), engine_->backend(), limits);
+  EXPECT_EQ(model.scratch().capacity_bytes(), capacity) << "the arena has grown";
+  EXPECT_EQ(plan.activations, model.scratch().peak_bytes());
+  EXPECT_EQ(state.n_tokens(), kContext);
+  EXPECT_EQ(plan.state.total(), state.bytes());
+  EXPECT_EQ(plan.weights.total(), bytes_of_tensors());
+  // What the tasks' buffers take was in part reserved at opening, so growth is a lower bound.
+  EXPECT_GE(plan.workspace, static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - before, 0)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, Allocation,

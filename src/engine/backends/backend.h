@@ -26,7 +26,8 @@ struct WorkShape {
   std::size_t n_tokens = 1;  ///< of the largest pass
   std::size_t hidden_size = 0;
   std::size_t hc_mult = 0;
-  std::size_t widest_input = 0;  ///< columns of the widest linear layer, hyper-connections apart
+  std::size_t n_block_tokens = 0;  ///< most tokens that meet the widest linear layer at one time
+  std::size_t widest_input = 0;    ///< columns of the widest linear layer, hyper-connections apart
   std::size_t n_heads = 0;
   std::size_t head_dim = 0;
   std::size_t n_keys = 0;        ///< most keys that a query attends to
@@ -37,6 +38,7 @@ struct WorkShape {
   std::size_t num_experts_per_tok = 0;
   std::size_t n_shared_experts = 0;
   std::size_t moe_intermediate_size = 0;
+  bool int8_experts = false;  ///< has_int8_product of the routed experts
 };
 
 /// Threads: one caller at a time (the engine thread); an implementation may use its own pool
@@ -52,6 +54,8 @@ class Backend {
   /// Takes the work memory that grows with the context now (little), so that decode steps up to
   /// shape.n_keys and shape.n_index_rows allocate nothing once one has run. Optional.
   virtual void reserve(const WorkShape& /*shape*/) {}
+  /// Work memory of passes of this shape, at most; 0: next to nothing.
+  virtual std::size_t workspace_bytes(const WorkShape& /*shape*/) const { return 0; }
 
   virtual void embedding(const EmbeddingArgs& args) = 0;
   virtual void linear(const LinearArgs& args) = 0;

@@ -58,6 +58,9 @@ class MeteredBackend final : public Backend {
 
   std::string description() const override { return inner_.description(); }
   void reserve(const WorkShape& shape) override { inner_.reserve(shape); }
+  std::size_t workspace_bytes(const WorkShape& shape) const override {
+    return inner_.workspace_bytes(shape);
+  }
   void embedding(const EmbeddingArgs& args) override;
   void linear(const LinearArgs& args) override;
   void rms_norm(const RmsNormArgs& args) override;

@@ -26,6 +26,9 @@ class AttentionLayer {
 
   LayerState make_state(const StatePools& pools) const;
 
+  /// Tokens whose queries and head outputs exist at one time: the widest activations by far.
+  static constexpr std::size_t kBlockTokens = 128;
+
   /// y = Attn(x; state), x [n_tokens, d] already normed; appends the step's tokens to the state.
   void forward(Step& s, Rows<const float> x, Rows<float> y) const;
 
@@ -36,8 +39,19 @@ class AttentionLayer {
     std::size_t ratio;
   };
 
-  void attend(Step& s, Rows<const float> x, Rows<const float> qa, Rows<const float> q,
-              Rows<const float> kv, Rows<float> out) const;
+  /// Rows that the step's tokens see: n_visible of them, or those selected.
+  struct VisibleRows {
+    std::span<std::size_t> n_visible;  ///< [n_tokens]; empty for sliding layers
+    RowSelection selection;            ///< csa
+  };
+
+  VisibleRows compress(Step& s, Rows<const float> x, Rows<const float> qa) const;
+  /// y of tokens [begin, begin + n) of the step.
+  void forward_block(Step& s, std::size_t begin, std::size_t n, Rows<const float> qa,
+                     Rows<const float> kv, const VisibleRows& visible, Rows<float> y) const;
+  /// q and out belong to tokens [begin, begin + q.n).
+  void attend(Step& s, std::size_t begin, Rows<const float> q, Rows<const float> kv,
+              const VisibleRows& visible, Rows<float> out) const;
   void project_out(Step& s, Rows<const float> heads, Rows<float> y) const;
 
   const AttentionWeights& weights_;

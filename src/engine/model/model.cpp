@@ -75,6 +75,7 @@ SequenceState Model::new_sequence() const {
 }
 
 void Model::reserve(const PassLimits& limits) {
+  scratch_.reserve(activation_bytes(config_, limits));
   backend_.reserve(work_shape(config_, limits));
 }
 

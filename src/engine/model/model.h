@@ -61,8 +61,11 @@ class Model {
   bool has_mtp() const { return !mtp_.empty(); }
   SequenceState new_sequence() const;
 
-  /// Takes what passes within `limits` need at once.
+  /// Takes what passes within `limits` need at once: the arena as planned, and what grows with the
+  /// context in the backend.
   void reserve(const PassLimits& limits);
+  /// Memory of the passes so far.
+  const Scratch& scratch() const { return scratch_; }
 
   /// Prefill and decode alike. The caller has checked the ids. `output` keeps its memory: with the
   /// same one, and states that have reserved their pages, a decode step allocates nothing once a

@@ -11,6 +11,10 @@
 namespace hadal {
 namespace {
 
+constexpr std::size_t kGrowth = 16;         // a share of this for vectors that grow in steps
+constexpr std::size_t kListBytes = 128;     // of pair and task lists, per pair or expert
+constexpr std::size_t kStreamTokens = 144;  // whose streams are packed at a time
+
 /// Of a task that reads streams: projections t, then pre.
 std::size_t n_read_doubles(std::size_t n_streams) noexcept {
   return (2 + n_streams) * n_streams + n_streams;
@@ -33,24 +37,56 @@ std::string CpuBackend::description() const {
 }
 
 void CpuBackend::reserve(const WorkShape& shape) {
-  const std::size_t n_heads = std::min(kAttentionHeads, shape.n_heads);
-  const std::size_t n_terms = shape.num_experts_per_tok + 1;
-  std::size_t n_floats = kernels_.attention->scratch_floats(n_heads, shape.head_dim, shape.n_keys);
-  std::size_t n_pointers = shape.n_keys;
-  if (shape.n_index_rows > 0) {
-    n_floats = std::max(n_floats, indexer_.task_floats(shape));
-    n_pointers = std::max(n_pointers, indexer_.task_pointers(shape));
-    indexer_.reserve_scores(shape.n_index_rows);
-  }
+  if (shape.n_index_rows > 0) indexer_.reserve_scores(shape.n_index_rows);
   runner_.on_every_thread([&] {
     TaskScratch& scratch = task_scratch();
-    hadal::reserve(scratch.floats, std::max(n_floats, n_terms));
-    hadal::reserve(scratch.pointers, std::max(n_pointers, n_terms));
+    hadal::reserve(scratch.floats, task_floats(shape));
+    hadal::reserve(scratch.pointers, task_pointers(shape));
     hadal::reserve(scratch.doubles, n_read_doubles(shape.hc_mult));
     scratch.router.scores.reserve(shape.n_routed_experts);
     scratch.router.keys.reserve(shape.n_routed_experts);
     scratch.router.order.reserve(shape.n_routed_experts);
   });
+}
+
+/// Upper bounds of the vectors in CpuLinear, CpuMoe and CpuIndexer, and of the tasks' scratch.
+std::size_t CpuBackend::workspace_bytes(const WorkShape& shape) const {
+  const std::size_t n = shape.n_tokens;
+  const LinearKernels& exact = *variants_.exact;
+  const LinearKernels& experts =
+      shape.int8_experts && variants_.int8 != nullptr ? *variants_.int8 : exact;
+  const std::size_t streams = shape.hc_mult * shape.hidden_size;
+  const std::size_t packed =
+      std::max({n * exact.packed_floats(shape.hidden_size),
+                std::min(n, shape.n_block_tokens) * exact.packed_floats(shape.widest_input),
+                std::min(n, kStreamTokens) * exact.packed_floats(streams)});
+  const std::size_t projected = n * (2 + shape.hc_mult) * shape.hc_mult;
+
+  const std::size_t f = shape.moe_intermediate_size;
+  const std::size_t n_shared = shape.n_shared_experts;
+  const std::size_t n_routed_pairs = n * shape.num_experts_per_tok;
+  const std::size_t n_pairs = n_routed_pairs + (n_shared > 0 ? n : 0);
+  const std::size_t moe = n_pairs * experts.packed_floats(shape.hidden_size)  // inputs
+                          + 2 * (n_routed_pairs + n * n_shared) * f           // gate, up
+                          + n_routed_pairs * experts.packed_floats(f) +
+                          n * experts.packed_floats(n_shared * f)  // hidden
+                          + n_pairs * shape.hidden_size;           // outputs
+  const std::size_t floats = packed + projected + moe + indexer_.score_floats(shape) +
+                             runner_.n_threads() * (task_floats(shape) + 2 * task_pointers(shape));
+  const std::size_t lists = (n_pairs + n + shape.n_routed_experts) * kListBytes;
+  return (floats + floats / kGrowth) * sizeof(float) + lists;
+}
+
+std::size_t CpuBackend::task_floats(const WorkShape& shape) const {
+  const std::size_t n_heads = std::min(kAttentionHeads, shape.n_heads);
+  return std::max({kernels_.attention->scratch_floats(n_heads, shape.head_dim, shape.n_keys),
+                   shape.n_index_rows > 0 ? indexer_.task_floats(shape) : 0,
+                   shape.num_experts_per_tok + 1});
+}
+
+std::size_t CpuBackend::task_pointers(const WorkShape& shape) const {
+  return std::max({shape.n_keys, shape.n_index_rows > 0 ? indexer_.task_pointers(shape) : 0,
+                   shape.num_experts_per_tok + 1});
 }
 
 void CpuBackend::embedding(const EmbeddingArgs& args) {
@@ -93,7 +129,10 @@ void CpuBackend::read_streams(Rows<const float> streams, const MatrixView& fn, f
                               const Coefficients& coefficients) {
   const auto projected =
       dense_rows(hadal::reserve(projected_, streams.n * fn.rows), streams.n, fn.rows);
-  linear_({.x = streams, .weight = fn, .y = projected});
+  for (std::size_t t = 0; t < streams.n; t += kStreamTokens) {  // packing streams takes room
+    const std::size_t n = std::min(kStreamTokens, streams.n - t);
+    linear_({.x = streams.slice(t, n), .weight = fn, .y = projected.slice(t, n)});
+  }
   runner_.for_rows(streams.n, fn.cols, [&](std::size_t begin, std::size_t end) {
     TaskScratch& scratch = task_scratch();
     double* t = hadal::reserve(scratch.doubles, n_read_doubles(n_streams));

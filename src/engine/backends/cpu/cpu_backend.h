@@ -19,6 +19,7 @@ class CpuBackend final : public Backend {
 
   std::string description() const override;
   void reserve(const WorkShape& shape) override;
+  std::size_t workspace_bytes(const WorkShape& shape) const override;
 
   void embedding(const EmbeddingArgs& args) override;
   void linear(const LinearArgs& args) override;
@@ -34,6 +35,10 @@ class CpuBackend final : public Backend {
   void moe(const MoeArgs& args) override;
 
  private:
+  /// What a task takes from TaskScratch at most.
+  std::size_t task_floats(const WorkShape& shape) const;
+  std::size_t task_pointers(const WorkShape& shape) const;
+
   template <typename Coefficients>
   void read_streams(Rows<const float> streams, const MatrixView& fn, float rms_norm_eps,
                     std::size_t n_streams, Rows<float> hidden, const Coefficients& coefficients);

@@ -40,6 +40,12 @@ void CpuIndexer::operator()(const IndexerSelectArgs& args) {
   }
 }
 
+std::size_t CpuIndexer::score_floats(const WorkShape& shape) const {
+  const std::size_t n_rows = shape.n_index_rows;
+  if (n_rows == 0) return 0;
+  return std::max(n_rows, std::min(kMaxScores, shape.n_tokens * n_rows));
+}
+
 std::size_t CpuIndexer::task_floats(const WorkShape& shape) const {
   const std::size_t for_scores =
       kernels_.scratch_floats(shape.index_n_heads, shape.index_head_dim, kTaskRows);

@@ -20,6 +20,8 @@ class CpuIndexer {
   /// What a task takes from TaskScratch at most.
   std::size_t task_floats(const WorkShape& shape) const;
   std::size_t task_pointers(const WorkShape& shape) const;
+  /// Scores that are held at one time.
+  std::size_t score_floats(const WorkShape& shape) const;
   /// Room for the scores of one query.
   void reserve_scores(std::size_t n_rows) { reserve(scores_, n_rows); }
 
