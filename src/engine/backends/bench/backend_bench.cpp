@@ -225,7 +225,7 @@ class Bench {
 
 void run(const CpuKernels& kernels, std::size_t n_threads, const char* filter) {
   Bench bench(kernels, n_threads, filter);
-  for (const std::size_t n : {1, 2, 8, 64, 256}) {
+  for (const std::size_t n : {1, 2, 4, 8, 12, 16, 64, 256}) {
     for (const Storage& storage : all_storages()) {
       if (storage.name != "f8_e4m3_unscaled") bench.linear(storage, 2048, 4096, n);
     }

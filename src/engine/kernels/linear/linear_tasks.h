@@ -17,7 +17,7 @@ struct LinearOneTask {
 };
 
 /// y[t][r] = W[r] . x[t] for r in [row_begin, row_end) and n_tokens packed tokens that start at a
-/// tile. Arithmetic-bound from about 8 tokens on: four rows are decoded at a time into L1.
+/// tile. Arithmetic-bound from about 8 tokens on (linear_tile.h).
 struct LinearPackedTask {
   const MatrixView* weight;
   std::size_t row_begin;
@@ -28,7 +28,7 @@ struct LinearPackedTask {
   std::size_t y_stride;
 };
 
-/// packed <- rows[i][0 .. cols), i < n, in the tile layout of simd/dot.h (floats) or of
+/// packed <- rows[i][0 .. cols), i < n, in the tile layout of linear_tile.h (floats) or of
 /// int8_layout.h; n * packed_floats(cols) floats.
 using PackTokens = void (*)(const float* const* rows, std::size_t n, std::size_t cols,
                             float* packed) noexcept;

@@ -80,7 +80,7 @@ TEST_P(Linear, GivesTheSameBitsForAnyNumberOfTokens) {
       const StoredMatrix m = random_matrix(storage, 9, cols, cols);
       const auto x = gaussian_with_outliers(14 * cols, 3);
       const auto expected = one_by_one(m.view, dense_rows(x.data(), 14, cols));
-      for (std::size_t n = 1; n <= 14; ++n) {
+      for (std::size_t n = 1; n <= 14; ++n) {  // whole tiles of 6 and 12, and every part
         const auto actual = packed(m.view, dense_rows(x.data(), n, cols));
         for (std::size_t i = 0; i < actual.size(); ++i) {
           ASSERT_TRUE(same_float(actual[i], expected[i]))
@@ -93,11 +93,45 @@ TEST_P(Linear, GivesTheSameBitsForAnyNumberOfTokens) {
 }
 
 TEST_P(Linear, KeepsTheBitsWhenColumnsGoBlockByBlock) {
-  // 80 tokens of 1100 columns exceed the size up to which rows are read from end to end.
-  const StoredMatrix m = random_matrix(all_storages()[2], 6, 1100, 1);
-  const auto x = gaussian_with_outliers(80 * 1100, 3);
-  EXPECT_EQ(packed(m.view, dense_rows(x.data(), 80, 1100)),
-            one_by_one(m.view, dense_rows(x.data(), 80, 1100)));
+  // 160 tokens of 1100 columns exceed the size up to which rows are read from end to end, the
+  // tokens of one pass over the weights, and 131 rows the rows of one.
+  for (const std::size_t storage : {0, 2, 3, 7}) {
+    const StoredMatrix m = random_matrix(all_storages()[storage], 131, 1100, 1);
+    const auto x = gaussian_with_outliers(160 * 1100, 3);
+    EXPECT_EQ(packed(m.view, dense_rows(x.data(), 160, 1100)),
+              one_by_one(m.view, dense_rows(x.data(), 160, 1100)))
+        << all_storages()[storage].name;
+  }
+}
+
+TEST_P(Linear, NanInF8MakesItsRowNanAndNoOther) {
+  for (const std::size_t column : {0, 100, 128, 290, 299}) {
+    StoredMatrix m = random_matrix(all_storages()[3], 9, 300, 1);
+    const auto x = gaussian_with_outliers(14 * 300, 3);
+    const auto before = packed(m.view, dense_rows(x.data(), 14, 300));
+    m.data[5 * 300 + column] = column % 2 == 0 ? std::byte{0x7F} : std::byte{0xFF};
+    for (const std::size_t n : {1, 5, 14}) {
+      const auto many = packed(m.view, dense_rows(x.data(), n, 300));
+      const auto single = one_by_one(m.view, dense_rows(x.data(), n, 300));
+      for (std::size_t i = 0; i < many.size(); ++i) {
+        const float expected = i % 9 == 5 ? NAN : before[i];
+        ASSERT_TRUE(same_float(many[i], expected) && same_float(single[i], expected))
+            << "column " << column << " n=" << n << " i=" << i << ": expected " << expected
+            << ", found " << many[i] << " and alone " << single[i];
+      }
+    }
+  }
+}
+
+TEST_P(Linear, LargeScalesOfF8AreExact) {
+  StoredMatrix m = random_matrix(all_storages()[3], 3, 256, 1);
+  std::fill(m.data.begin(), m.data.end(), std::byte{1});            // 2^-9
+  std::fill(m.scale.begin(), m.scale.end(), std::byte{127 + 125});  // 2^125
+  std::vector<float> x(256);
+  x[7] = 3.0f;
+  for (const auto& y : {packed(m.view, dense_rows(x.data(), 1, 256)),
+                        one_by_one(m.view, dense_rows(x.data(), 1, 256))})
+    EXPECT_EQ(y, std::vector<float>(3, 3.0f * 0x1p116f));
 }
 
 TEST_P(Linear, ComputesAnyRangeOfRowsAndNoOther) {

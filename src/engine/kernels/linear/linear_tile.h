@@ -7,6 +7,8 @@
 #include "engine/kernels/linear/decoders.h"
 #include "engine/kernels/simd/dot.h"
 
+#include <type_traits>
+
 namespace hadal {
 namespace {
 
@@ -18,6 +20,26 @@ constexpr std::size_t kLinearTokens = Simd::kLanes == 16 ? 12 : 6;
 /// latency of the FMA.
 constexpr std::size_t rows_of_tile(std::size_t n_tokens) {
   return n_tokens <= kLinearTokens / 2 ? 4 : 2;
+}
+
+/// Rows of x in tiles of kTokens tokens: tile, column / kLanes, token in tile, lane. Columns are
+/// padded with zeros to a multiple of kLanes. The last tile holds what is left. Writes
+/// n * round_up(cols, kLanes) floats.
+template <std::size_t kTokens>
+inline void pack_tiles(const float* const* rows, std::size_t n, std::size_t cols, float* packed) {
+  constexpr std::size_t kLanes = Simd::kLanes;
+  const std::size_t full = cols / kLanes * kLanes;
+  for (std::size_t first = 0; first < n; first += kTokens) {
+    const std::size_t n_tile = n - first < kTokens ? n - first : kTokens;
+    for (std::size_t t = 0; t < n_tile; ++t) {
+      const float* x = rows[first + t];
+      float* out = packed + t * kLanes;
+      std::size_t c = 0;
+      for (; c < full; c += kLanes, out += n_tile * kLanes) Simd::store(out, Simd::load(x + c));
+      if (c < cols) Simd::store(out, Simd::load_partial(x + c, cols - c));
+    }
+    packed += n_tile * round_up(cols, kLanes);
+  }
 }
 
 /// T tokens as pack_tiles lays them, from column `begin` of the tile on.
@@ -50,58 +72,91 @@ struct LinesAhead {
   std::size_t line_step;
 
   void ask(std::size_t i, std::size_t r) const {
-    _mm_prefetch(reinterpret_cast<const char*>(data + i * line_step + r * row_step), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(data + i * line_step + r * row_step), _MM_HINT_T1);
   }
 };
 
-/// What a tile multiplies: columns [begin, end) of rows[0 .. R) of `matrix`.
-template <std::size_t R>
+/// What a tile multiplies: columns [begin, end) of R rows from `row` on; rows past row_end repeat
+/// the last, their results are dropped.
 struct TileWeights {
   const MatrixView& matrix;
-  std::size_t rows[R];
+  std::size_t row;
+  std::size_t row_end;
   std::size_t begin;
   std::size_t end;
   LinesAhead ahead;
+
+  std::size_t at(std::size_t r) const { return row + r < row_end ? row + r : row_end - 1; }
 };
 
-/// sums[t][r] (+)= lanes of acc[r][t], rows of R sums `stride` apart.
+/// Sums of a tile, [token][row]. `add`: earlier columns are in there.
+struct TileSums {
+  float* data;
+  bool add;
+
+  void store(std::size_t i, __m128 sum) const {
+    _mm_storeu_ps(data + i, add ? _mm_add_ps(_mm_loadu_ps(data + i), sum) : sum);
+  }
+};
+
+/// The lanes of each accumulator are added as Simd::sum4 adds them.
 template <std::size_t R, std::size_t T>
-inline void add_lanes(const Simd::Vec (&acc)[R][T], bool add, float* sums, std::size_t stride) {
-  if constexpr (R == 4) {
+inline void add_lanes(const Simd::Vec (&acc)[R][T], const TileSums& sums) {
+  constexpr std::size_t n = R * T;
+  const auto lanes = [&](std::size_t i) __attribute__((always_inline)) {
+    return acc[i % R][i / R];
+  };
+  std::size_t i = 0;
+#if defined(__AVX512F__)
+  HADAL_UNROLL
+  for (; i + 16 <= n; i += 16) {
+    Simd::Vec v[16];
     HADAL_UNROLL
-    for (std::size_t t = 0; t < T; ++t) {
-      float* out = sums + t * stride;
-      const __m128 sum = Simd::sum4(acc[0][t], acc[1][t], acc[2][t], acc[3][t]);
-      _mm_storeu_ps(out, add ? _mm_add_ps(_mm_loadu_ps(out), sum) : sum);
-    }
-  } else {
-    static_assert(R == 2);
-    HADAL_UNROLL
-    for (std::size_t t = 0; t < T; t += 2) {
-      const std::size_t next = t + 1 < T ? t + 1 : t;
-      float* low = sums + t * stride;
-      float* high = sums + next * stride;
-      __m128 sum = Simd::sum4(acc[0][t], acc[1][t], acc[0][next], acc[1][next]);
-      if (add) {
-        const __m128 low_sum = _mm_loadl_pi(_mm_setzero_ps(), reinterpret_cast<__m64*>(low));
-        sum = _mm_add_ps(_mm_loadh_pi(low_sum, reinterpret_cast<__m64*>(high)), sum);
-      }
-      _mm_storel_pi(reinterpret_cast<__m64*>(low), sum);
-      _mm_storeh_pi(reinterpret_cast<__m64*>(high), sum);
-    }
+    for (std::size_t k = 0; k < 16; ++k) v[k] = lanes(i + k % 4 * 4 + k / 4);
+    const Simd::Vec sum = Simd::sum16(v);
+    float* out = sums.data + i;
+    Simd::store(out, sums.add ? Simd::add(Simd::load(out), sum) : sum);
+  }
+#endif
+  HADAL_UNROLL
+  for (; i + 4 <= n; i += 4)
+    sums.store(i, Simd::sum4(lanes(i), lanes(i + 1), lanes(i + 2), lanes(i + 3)));
+  if constexpr (n % 4 != 0) {  // two sums: leave the floats behind them as they are
+    const __m128 sum = Simd::sum4(lanes(i), lanes(i + 1), lanes(i), lanes(i + 1));
+    float last[4];
+    _mm_storeu_ps(last, sum);
+    for (std::size_t k = 0; k < 2; ++k)
+      sums.data[i + k] = sums.add ? sums.data[i + k] + last[k] : last[k];
   }
 }
 
-/// sums[t][r] (+)= W[rows[r]] . x[t] over the columns of `w`.
+/// Loads `v` once: GCC would read it from memory for each of its products, and loads are scarcer
+/// than multiplications.
+inline void hold(Simd::Vec& v) {
+  __asm__("" : "+v"(v));
+}
+
+/// A row with a NaN in the entered group gets a NaN as scale: its sums are NaN either way.
+template <std::size_t R>
+inline void poison(E4m3Decoder (&decoders)[R], std::size_t begin, std::size_t end) {
+  Simd::Codes seen = Simd::no_codes();
+  HADAL_UNROLL
+  for (const E4m3Decoder& d : decoders) seen = d.with_codes(seen, begin, end);
+  if (Simd::has_nan(seen)) [[unlikely]] {
+    for (E4m3Decoder& d : decoders)
+      if (d.has_nan(begin, end)) d.scale = Simd::set1(__builtin_nanf(""));
+  }
+}
+
+/// sums[t][r] (+)= W[row + r] . x[t] over the columns of `w`, of which x holds the first first.
 template <typename Decoder, std::size_t R, typename Tokens>
-inline void multiply_tile(const TileWeights<R>& w, const Tokens& x, float* sums,
-                          std::size_t stride) {
+inline void multiply_tile(const TileWeights& w, const Tokens& x, const TileSums& sums) {
   constexpr std::size_t T = Tokens::kTokens;
   Simd::Vec acc[R][T];
   Decoder decoders[R];
   HADAL_UNROLL
   for (std::size_t r = 0; r < R; ++r) {
-    decoders[r].open(w.matrix, w.rows[r]);
+    decoders[r].open(w.matrix, w.at(r));
     HADAL_UNROLL
     for (Simd::Vec& a : acc[r]) a = Simd::zero();
   }
@@ -110,12 +165,12 @@ inline void multiply_tile(const TileWeights<R>& w, const Tokens& x, float* sums,
     const std::size_t group_end = group + Decoder::kGroup < full ? group + Decoder::kGroup : full;
     HADAL_UNROLL
     for (Decoder& d : decoders) d.enter(group, group_end);
+    if constexpr (std::is_same_v<Decoder, E4m3Decoder>) poison(decoders, group, group_end);
     for (std::size_t c = group; c < group_end; c += Simd::kLanes) {
       if constexpr (Decoder::kLineColumns != 0) {
         if (c % Decoder::kLineColumns == 0) {
           HADAL_UNROLL
-          for (std::size_t r = 0; r < R; ++r)
-            w.ahead.ask((c - w.begin) / Decoder::kLineColumns, r);
+          for (std::size_t r = 0; r < R; ++r) w.ahead.ask((c - w.begin) / Decoder::kLineColumns, r);
         }
       }
       Simd::Vec weight[R];
@@ -123,7 +178,8 @@ inline void multiply_tile(const TileWeights<R>& w, const Tokens& x, float* sums,
       for (std::size_t r = 0; r < R; ++r) weight[r] = decoders[r].at(c);
       HADAL_UNROLL
       for (std::size_t t = 0; t < T; ++t) {
-        const Simd::Vec v = x.at(c - w.begin, t);
+        Simd::Vec v = x.at(c - w.begin, t);
+        hold(v);
         HADAL_UNROLL
         for (std::size_t r = 0; r < R; ++r) acc[r][t] = Simd::fma(weight[r], v, acc[r][t]);
       }
@@ -132,13 +188,13 @@ inline void multiply_tile(const TileWeights<R>& w, const Tokens& x, float* sums,
   if (full < w.end) {
     HADAL_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
-      const Simd::Vec weight = decode_tail(w.matrix, w.rows[r], full, w.end - full);
+      const Simd::Vec weight = decode_tail(w.matrix, w.at(r), full, w.end - full);
       HADAL_UNROLL
       for (std::size_t t = 0; t < T; ++t)
         acc[r][t] = Simd::fma(weight, x.tail(full - w.begin, t, w.end - full), acc[r][t]);
     }
   }
-  add_lanes<R, T>(acc, w.begin != 0, sums, stride);
+  add_lanes<R, T>(acc, sums);
 }
 
 }  // namespace

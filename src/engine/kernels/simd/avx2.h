@@ -72,14 +72,24 @@ struct Simd {
   static Vec from_i8(const std::byte* p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load64(p)));
   }
-  static Vec from_e4m3(const std::byte* p) {
-    // seeeemmm -> the half s0eeeemmm0000000, which is the value times 2^-8
-    const __m128i codes = load64(p);
-    const __m128i shifted = _mm_slli_epi16(_mm_cvtepi8_epi16(codes), 7);
-    const __m128i half = _mm_and_si128(shifted, _mm_set1_epi16(static_cast<short>(0xBFFF)));
-    const __m128i nan = _mm_cmpeq_epi8(_mm_or_si128(codes, _mm_set1_epi8(-128)), _mm_set1_epi8(-1));
-    const Vec value = mul(_mm256_cvtph_ps(half), set1(256.0f));
-    return _mm256_or_ps(value, _mm256_castsi256_ps(_mm256_cvtepi8_epi32(nan)));  // all ones: NaN
+  /// The value times 2^-8; NaN codes give +-480 times that.
+  static Vec small_from_e4m3(const std::byte* p) {
+    // seeeemmm -> the half s0eeeemmm0000000
+    const __m128i shifted = _mm_slli_epi16(_mm_cvtepi8_epi16(load64(p)), 7);
+    return _mm256_cvtph_ps(_mm_and_si128(shifted, _mm_set1_epi16(static_cast<short>(0xBFFF))));
+  }
+  /// Magnitudes of e4m3 codes seen, to find NaN among many with one branch.
+  using Codes = __m256i;
+  static Codes no_codes() { return _mm256_setzero_si256(); }
+  /// n: a multiple of kLanes.
+  static Codes with_codes(Codes seen, const std::byte* p, std::size_t n) {
+    for (; n >= 32; p += 32, n -= 32)
+      seen = larger(seen, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    for (; n != 0; p += kLanes, n -= kLanes) seen = larger(seen, _mm256_zextsi128_si256(load64(p)));
+    return seen;
+  }
+  static bool has_nan(Codes seen) {
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi8(seen, _mm256_set1_epi8(-1))) != 0;
   }
   /// Element 2i is the low nibble of byte i; kLanes / 2 bytes.
   static Vec from_fp4_pairs(const std::byte* p) {
@@ -110,6 +120,9 @@ struct Simd {
   }
   static __m128i load64(const std::byte* p) {
     return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  }
+  static Codes larger(Codes seen, __m256i codes) {
+    return _mm256_max_epu8(seen, _mm256_or_si256(codes, _mm256_set1_epi8(-128)));
   }
   static __m128 fold(Vec a) {
     return _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

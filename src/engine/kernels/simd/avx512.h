@@ -43,12 +43,20 @@ struct Simd {
 
   /// Sums of the lanes of four vectors: lanes l and l+8, then +4, +2, +1.
   static __m128 sum4(Vec a, Vec b, Vec c, Vec d) {
-    const Vec ab = add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
-    const Vec cd = add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
-    Vec s = add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+    Vec s = quarters(a, b, c, d);
     s = add(s, _mm512_permute_ps(s, 0x4E));
     s = add(s, _mm512_permute_ps(s, 0xB1));
     return _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s));
+  }
+  /// Sums of the lanes of sixteen vectors, in the order of sum4; element i is that of
+  /// v[i % 4 * 4 + i / 4].
+  static Vec sum16(const Vec (&v)[16]) {
+    Vec s[4];
+    for (std::size_t i = 0; i < 4; ++i)
+      s[i] = quarters(v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]);
+    const Vec s01 = add(_mm512_unpacklo_ps(s[0], s[1]), _mm512_unpackhi_ps(s[0], s[1]));
+    const Vec s23 = add(_mm512_unpacklo_ps(s[2], s[3]), _mm512_unpackhi_ps(s[2], s[3]));
+    return add(_mm512_shuffle_ps(s01, s23, 0x44), _mm512_shuffle_ps(s01, s23, 0xEE));
   }
   static float sum(Vec a) { return _mm_cvtss_f32(sum4(a, a, a, a)); }
   static float max_lane(Vec a) { return _mm512_reduce_max_ps(a); }
@@ -62,15 +70,26 @@ struct Simd {
   static Vec from_i8(const std::byte* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load128(p)));
   }
-  static Vec from_e4m3(const std::byte* p) {
-    // seeeemmm -> the half s0eeeemmm0000000, which is the value times 2^-8
-    const __m128i codes = load128(p);
-    const __m256i shifted = _mm256_slli_epi16(_mm256_cvtepi8_epi16(codes), 7);
-    const __m256i half = _mm256_and_si256(shifted, _mm256_set1_epi16(static_cast<short>(0xBFFF)));
-    const __mmask16 nan =
-        _mm_cmpeq_epi8_mask(_mm_or_si128(codes, _mm_set1_epi8(-128)), _mm_set1_epi8(-1));
-    const Vec value = _mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f));
-    return _mm512_mask_mov_ps(value, nan, _mm512_set1_ps(__builtin_nanf("")));
+  /// The value times 2^-8; NaN codes give +-480 times that.
+  static Vec small_from_e4m3(const std::byte* p) {
+    // seeeemmm -> the half s0eeeemmm0000000
+    const __m256i shifted = _mm256_slli_epi16(_mm256_cvtepi8_epi16(load128(p)), 7);
+    return _mm512_cvtph_ps(
+        _mm256_and_si256(shifted, _mm256_set1_epi16(static_cast<short>(0xBFFF))));
+  }
+  /// Magnitudes of e4m3 codes seen, to find NaN among many with one branch.
+  using Codes = __m512i;
+  static Codes no_codes() { return _mm512_setzero_si512(); }
+  /// n <= 128.
+  static Codes with_codes(Codes seen, const std::byte* p, std::size_t n) {
+    if (n == 128) return larger(larger(seen, _mm512_loadu_si512(p)), _mm512_loadu_si512(p + 64));
+    const __mmask64 low = n >= 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
+    const __mmask64 high = n > 64 ? (__mmask64{1} << (n - 64)) - 1 : 0;
+    seen = larger(seen, _mm512_maskz_loadu_epi8(low, p));
+    return larger(seen, _mm512_maskz_loadu_epi8(high, p + 64));
+  }
+  static bool has_nan(Codes seen) {
+    return _mm512_cmpeq_epi8_mask(seen, _mm512_set1_epi8(-1)) != 0;
   }
   /// Element 2i is the low nibble of byte i; kLanes / 2 bytes.
   static Vec from_fp4_pairs(const std::byte* p) {
@@ -90,6 +109,15 @@ struct Simd {
   }
 
  private:
+  static Codes larger(Codes seen, __m512i codes) {
+    return _mm512_max_epu8(seen, _mm512_or_si512(codes, _mm512_set1_epi8(-128)));
+  }
+  /// Lanes l and l+8, then +4, of four vectors: four floats of each are left, in this order.
+  static Vec quarters(Vec a, Vec b, Vec c, Vec d) {
+    const Vec ab = add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+    const Vec cd = add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
+    return add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+  }
   static __mmask16 first(std::size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
   static __m256i load256(const std::byte* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
