@@ -9,10 +9,10 @@ namespace {
 // threads to share.
 constexpr std::size_t kTaskBytes = 384 * 1024;
 constexpr std::size_t kMinTasks = 16;
-// Many tokens: x of a task stays in L2 while the weights pass by.
-constexpr std::size_t kTaskRows = 64;
+// Many tokens: tasks large enough that unpacked weights and packed tokens are used many times.
+constexpr std::size_t kTaskRows = 256;
+constexpr std::size_t kMinTaskRows = 64;
 constexpr std::size_t kTaskTokens = 144;
-constexpr std::size_t kTaskTokenBytes = 704 * 1024;
 
 std::size_t round_up(std::size_t n, std::size_t step) noexcept {
   return ceil_div(n, step) * step;
@@ -34,10 +34,10 @@ LinearSplit split_linear(const LinearKernels& kernels, const MatrixView& weight,
     return {.rows = round_up(std::max<std::size_t>(rows, 1), kernels.row_tile),
             .tokens = kernels.token_tile};
   }
-  const std::size_t token_bytes = kernels.packed_floats(weight.cols) * sizeof(float);
-  const std::size_t most = std::clamp(kTaskTokenBytes / token_bytes, std::size_t{24}, kTaskTokens);
-  const std::size_t n_blocks = ceil_div(n_tokens, most);
-  return {.rows = kTaskRows, .tokens = round_up(ceil_div(n_tokens, n_blocks), kernels.token_tile)};
+  const std::size_t n_blocks = ceil_div(n_tokens, kTaskTokens);
+  const std::size_t rows =
+      round_up(std::clamp(weight.rows / kMinTasks, kMinTaskRows, kTaskRows), kMinTaskRows);
+  return {.rows = rows, .tokens = round_up(ceil_div(n_tokens, n_blocks), kernels.token_tile)};
 }
 
 void CpuLinear::operator()(const LinearArgs& args) {

@@ -45,9 +45,9 @@ struct Q4KUnpacker {
   static constexpr bool kWide = false;
   static constexpr PanelScales kScales = PanelScales::with_minimum;
 
-  template <typename Rows, typename Sink>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
-                     Sink& sink, BlockScales& scales) {
+  template <typename Rows, typename Ahead, typename Sink>
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
+                     BlockScales& scales) {
     for (std::size_t b = 0; b < n; b += kSuperBlock) {
       const std::size_t super = (first + b) / kSuperBlock;
       unpack_6_bit_pairs<kType>(rows, super, b, scales);
@@ -77,9 +77,9 @@ struct Q5KUnpacker {
   static constexpr bool kWide = false;
   static constexpr PanelScales kScales = PanelScales::with_minimum;
 
-  template <typename Rows, typename Sink>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
-                     Sink& sink, BlockScales& scales) {
+  template <typename Rows, typename Ahead, typename Sink>
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
+                     BlockScales& scales) {
     for (std::size_t b = 0; b < n; b += kSuperBlock) {
       const std::size_t super = (first + b) / kSuperBlock;
       unpack_6_bit_pairs<kType>(rows, super, b, scales);
@@ -122,9 +122,9 @@ struct Q6KUnpacker {
   static constexpr bool kWide = false;
   static constexpr PanelScales kScales = PanelScales::two_halves;
 
-  template <typename Rows, typename Sink>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
-                     Sink& sink, BlockScales& scales) {
+  template <typename Rows, typename Ahead, typename Sink>
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
+                     BlockScales& scales) {
     for (std::size_t b = 0; b < n; b += kSuperBlock) {
       const std::size_t super = (first + b) / kSuperBlock;
       for (std::size_t part = 0; part < 2; ++part) {
@@ -136,9 +136,9 @@ struct Q6KUnpacker {
 
  private:
   /// Columns 128 part .. 128 part + 127: blocks `first` .. first + 3.
-  template <typename Rows, typename Sink>
+  template <typename Rows, typename Ahead, typename Sink>
   static void unpack_part(const Rows& rows, std::size_t super, std::size_t part, std::size_t first,
-                          Prefetcher& ahead, Sink& sink) {
+                          Ahead& ahead, Sink& sink) {
     Int8Simd::Bytes pairs[2][4];
     rows.template body<kType>(super, 128 + 32 * part, pairs[0]);
     rows.template body<kType>(super, 144 + 32 * part, pairs[1]);

@@ -53,9 +53,9 @@ struct Mxfp4Unpacker {
   static constexpr bool kWide = false;
   static constexpr PanelScales kScales = PanelScales::one;
 
-  template <typename Rows, typename Sink>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
-                     Sink& sink, BlockScales& scales) {
+  template <typename Rows, typename Ahead, typename Sink>
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
+                     BlockScales& scales) {
     const auto table = Int8Simd::table(kFp4Bytes);
     for (std::size_t b = 0; b < n; ++b) {
       ahead.advance(stored_block(kType).bytes * Int8Panel::kRows);
@@ -80,9 +80,9 @@ struct Fp4Unpacker {
   static constexpr bool kWide = false;
   static constexpr PanelScales kScales = PanelScales::one;
 
-  template <typename Rows, typename Sink>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
-                     Sink& sink, BlockScales& scales) {
+  template <typename Rows, typename Ahead, typename Sink>
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
+                     BlockScales& scales) {
     const auto table = Int8Simd::table(kFp4Bytes);
     for (std::size_t b = 0; b < n; ++b) {
       ahead.advance(stored_block(kType).bytes * Int8Panel::kRows);
@@ -107,9 +107,9 @@ struct Q8Unpacker {
   static constexpr bool kWide = true;
   static constexpr PanelScales kScales = PanelScales::one;
 
-  template <typename Rows, typename Sink>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
-                     Sink& sink, BlockScales& scales) {
+  template <typename Rows, typename Ahead, typename Sink>
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
+                     BlockScales& scales) {
     for (std::size_t b = 0; b < n; ++b) {
       ahead.advance(stored_block(kType).bytes * Int8Panel::kRows);
       BlockBytes groups;
@@ -133,9 +133,9 @@ struct Q40Unpacker {
   static constexpr bool kWide = false;
   static constexpr PanelScales kScales = PanelScales::one;
 
-  template <typename Rows, typename Sink>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Prefetcher& ahead,
-                     Sink& sink, BlockScales& scales) {
+  template <typename Rows, typename Ahead, typename Sink>
+  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
+                     BlockScales& scales) {
     constexpr std::uint8_t kBytes[16] = {8,  9,  10, 11, 12, 13, 14, 15,
                                          16, 17, 18, 19, 20, 21, 22, 23};
     const auto table = Int8Simd::table(kBytes);

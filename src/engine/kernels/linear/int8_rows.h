@@ -16,20 +16,46 @@
 namespace hadal {
 namespace {
 
+inline void prefetch(const std::byte* begin, const std::byte* end) {
+  for (; begin < end; begin += 64) _mm_prefetch(reinterpret_cast<const char*>(begin), _MM_HINT_T1);
+}
+
 /// Asks for memory in the order of its bytes, a little with each block that is unpacked, so that
 /// the hardware sees one stream and runs ahead of it.
-class Prefetcher {
+class LinearAhead {
  public:
-  Prefetcher(const std::byte* begin, const std::byte* end) : next_(begin), end_(end) {}
+  LinearAhead(const std::byte* begin, const std::byte* end) : next_(begin), end_(end) {}
   void advance(std::size_t n_bytes) {
     const std::byte* stop = next_ + n_bytes < end_ ? next_ + n_bytes : end_;
-    for (; next_ < stop; next_ += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(next_), _MM_HINT_T1);
+    prefetch(next_, stop);
+    if (next_ < stop) next_ += (stop - next_ + 63) / 64 * 64;
   }
 
  private:
   const std::byte* next_;
   const std::byte* end_;
+};
+
+/// Asks for a piece of each of kRows rows, row by row, while another piece is unpacked.
+class PiecesAhead {
+ public:
+  PiecesAhead(const std::byte* first_row, std::size_t stride, std::size_t n_rows,
+              std::size_t n_bytes)
+      : row_(first_row), stride_(stride), n_rows_(n_rows), n_bytes_(n_bytes) {}
+  void advance(std::size_t n_bytes) {
+    progress_ += n_bytes;
+    for (; n_rows_ != 0 && progress_ >= n_bytes_; --n_rows_, row_ += stride_) {
+      prefetch(row_, row_ + n_bytes_);
+      progress_ -= n_bytes_;
+    }
+  }
+
+ private:
+  const std::byte* row_;
+  std::size_t stride_;
+  std::size_t n_rows_;
+  std::size_t n_bytes_;
+  std::size_t progress_ = 0;
 };
 
 /// Blocks whose scales are prepared together: 256 columns.

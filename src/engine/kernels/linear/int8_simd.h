@@ -33,34 +33,59 @@ inline void with_unpacker(const MatrixView& m, const F& f) {
   }
 }
 
-/// Calls f(rows) with the rows that begin at `row`.
-template <typename F>
-inline void with_rows(const MatrixView& m, std::size_t row, const F& f) {
+/// Columns that are unpacked at a time.
+constexpr std::size_t kPanelColumns = kPanelBlocks * kInt8Block;
+
+/// Bytes of kPanelColumns columns of one row.
+template <DType kType>
+constexpr std::size_t piece_bytes() {
+  constexpr StoredBlock kBlock = stored_block(kType);
+  return kPanelColumns / kBlock.columns * kBlock.bytes;
+}
+/// The same in panel order.
+template <DType kType>
+constexpr std::size_t line_bytes() {
+  constexpr StoredBlock kBlock = stored_block(kType);
+  return kPanelColumns * kBlock.unit_words() * 4 / kBlock.unit_columns();
+}
+
+/// Calls f(rows, ahead) with kRows rows from `row` on; while their columns from block `first` on
+/// are unpacked, `ahead` asks for the next ones of the same rows.
+template <DType kType, typename F>
+inline void with_columns(const MatrixView& m, std::size_t row, std::size_t first, const F& f) {
+  const std::size_t piece = first / kPanelBlocks + 1;
   if (m.order == WeightOrder::panels) {
-    f(PanelRows(m, row));
-  } else if (row + Int8Panel::kRows <= m.rows) {
-    f(FollowingRows(m, row));
+    const std::byte* panel = m.data + row * m.row_stride;
+    const std::size_t n_bytes = line_bytes<kType>() * kPanelRows;
+    f(PanelRows(m, row), LinearAhead(panel + piece * n_bytes, panel + (piece + 1) * n_bytes));
+    return;
+  }
+  PiecesAhead ahead(m.data + row * m.row_stride + piece * piece_bytes<kType>(), m.row_stride,
+                    m.cols > piece * kPanelColumns ? Int8Panel::kRows : 0, piece_bytes<kType>());
+  if (row + Int8Panel::kRows <= m.rows) {
+    f(FollowingRows(m, row), ahead);
   } else {
-    f(LastRows(m, row));
+    f(LastRows(m, row), ahead);
   }
 }
 
-/// The bytes to ask for while `step` rows from `row` are unpacked: those of the rows below, since
-/// sixteen streams of rows are too many for the hardware.
-inline Prefetcher rows_below(const LinearPackedTask& task, std::size_t row, std::size_t step) {
-  const MatrixView& m = *task.weight;
-  return {m.data + (row + step) * m.row_stride, m.data + task.row_end * m.row_stride};
-}
-
-/// In panel order: what follows block `first` in the one stream of the panel.
-template <typename Unpacker>
-inline Prefetcher panel_ahead(const LinearPackedTask& task, std::size_t row, std::size_t first) {
+/// Calls f(rows, ahead) with kRows rows from `row` on that are unpacked from first to last column;
+/// `ahead` asks for the rows below (sixteen streams of rows are too many for the hardware), or for
+/// what follows in the one stream of panels. Rows below `row_end` are not asked for.
+template <typename F>
+inline void with_whole_rows(const MatrixView& m, std::size_t row, std::size_t row_end, const F& f) {
   constexpr std::size_t kAhead = 4 * 1024;
-  constexpr StoredBlock kBlock = stored_block(Unpacker::kType);
-  const MatrixView& m = *task.weight;
-  const std::size_t unit = first * kInt8Block / kBlock.unit_columns();
-  return {m.data + row * m.row_stride + unit * kBlock.unit_words() * 4 * kPanelRows + kAhead,
-          m.data + task.row_end * m.row_stride};
+  const std::byte* end = m.data + row_end * m.row_stride;
+  if (m.order == WeightOrder::panels) {
+    f(PanelRows(m, row), LinearAhead(m.data + row * m.row_stride + kAhead, end));
+    return;
+  }
+  const LinearAhead below(m.data + (row + Int8Panel::kRows) * m.row_stride, end);
+  if (row + Int8Panel::kRows <= m.rows) {
+    f(FollowingRows(m, row), below);
+  } else {
+    f(LastRows(m, row), below);
+  }
 }
 
 inline std::size_t at_most(std::size_t n, std::size_t limit) {
@@ -81,24 +106,20 @@ class DirectTask {
   explicit DirectTask(const LinearPackedTask& task) : task_(task) {}
 
   void run() const {
-    constexpr std::size_t kRows = Int8Panel::kRows;
-    for (std::size_t row = task_.row_begin; row < task_.row_end; row += kRows) {
-      with_rows(*task_.weight, row, [&](const auto& rows) {
+    for (std::size_t row = task_.row_begin; row < task_.row_end; row += Int8Panel::kRows) {
+      with_whole_rows(*task_.weight, row, task_.row_end, [&](const auto& rows, auto ahead) {
         Simd::Vec acc[T];
         HADAL_UNROLL
         for (std::size_t t = 0; t < T; ++t) acc[t] = Simd::zero();
-        multiply(rows,
-                 task_.weight->order == WeightOrder::panels ? panel_ahead<Unpacker>(task_, row, 0)
-                                                            : rows_below(task_, row, kRows),
-                 acc);
+        multiply(rows, ahead, acc);
         store(row, acc);
       });
     }
   }
 
  private:
-  template <typename Rows>
-  void multiply(const Rows& rows, Prefetcher ahead, Simd::Vec (&acc)[T]) const {
+  template <typename Rows, typename Ahead>
+  void multiply(const Rows& rows, Ahead& ahead, Simd::Vec (&acc)[T]) const {
     const std::size_t cols = task_.weight->cols;
     const std::size_t n_blocks = cols / kInt8Block;
     BlockScales scales;
@@ -132,52 +153,64 @@ inline void panel_tile_of(std::size_t n_tile, const Int8Panel& panel, std::size_
   panel_tile<T, Unpacker>(panel, n, tile, out);
 }
 
-/// Many tokens: 256 columns of up to four panels are unpacked into L1, so that the tokens come from
-/// L2 a quarter as often as with one panel. Sums stay in a dense buffer until they are complete:
-/// rows of y often lie a power of two apart, where a cache holds only a few of them.
+/// Many tokens: 256 columns of up to four panels are unpacked into L1, and the tokens pass by. Sums
+/// stay in a dense buffer until they are complete: rows of y often lie a power of two apart, where
+/// a cache holds only a few of them.
 template <typename Unpacker>
 class PanelTask {
  public:
   static constexpr std::size_t kMaxTokens = 12 * 12;  ///< whole tiles of all variants
 
-  explicit PanelTask(const LinearPackedTask& task)
-      : task_(task), n_panels_(task.n_tokens <= Int8Simd::kTokenTile ? 1 : kMaxPanels) {}
+  explicit PanelTask(const LinearPackedTask& task) : task_(task) {}
 
   void run() {
-    const std::size_t step = n_panels_ * Int8Panel::kRows;
-    const std::size_t n_blocks = task_.weight->cols / kInt8Block;
-    for (std::size_t row = task_.row_begin; row < task_.row_end; row += step) {
-      const std::size_t n_rows = at_most(task_.row_end - row, step);
-      const std::size_t n_panels = (n_rows + Int8Panel::kRows - 1) / Int8Panel::kRows;
-      Prefetcher below = rows_below(task_, row, step);
-      for (std::size_t first = 0; first < n_blocks; first += kPanelBlocks) {
-        const std::size_t n = at_most(n_blocks - first, kPanelBlocks);
-        for (std::size_t p = 0; p < n_panels; ++p)
-          unpack(row + p * Int8Panel::kRows, first, n, below, panels_[p]);
-        multiply(n_panels, first, n);
-      }
-      store(row, n_rows);
+    if (task_.n_tokens <= Int8Simd::kTokenTile) {
+      for (std::size_t row = task_.row_begin; row < task_.row_end; row += Int8Panel::kRows)
+        whole_rows(row);
+    } else {
+      for (std::size_t row = task_.row_begin; row < task_.row_end; row += kMaxRows)
+        many_rows(row, at_most(task_.row_end - row, kMaxRows));
     }
   }
 
  private:
   static constexpr std::size_t kMaxPanels = 4;
-  static constexpr std::size_t kSumStride = kMaxPanels * Int8Panel::kRows;
+  static constexpr std::size_t kMaxRows = 256;
 
-  void unpack(std::size_t row, std::size_t first, std::size_t n, Prefetcher& below,
-              Int8Panel& panel) const {
-    if (task_.weight->order == WeightOrder::panels) {
-      Prefetcher ahead = panel_ahead<Unpacker>(task_, row, first);
-      Unpacker::unpack(PanelRows(*task_.weight, row), first, n, ahead, panel, panel.scales);
-    } else {
-      with_rows(*task_.weight, row, [&](const auto& rows) {
-        Unpacker::unpack(rows, first, n, below, panel, panel.scales);
-      });
-    }
+  /// One tile: the weights come from memory, as one stream.
+  void whole_rows(std::size_t row) {
+    with_whole_rows(*task_.weight, row, task_.row_end, [&](const auto& rows, auto ahead) {
+      for (std::size_t first = 0; first < n_blocks(); first += kPanelBlocks) {
+        const std::size_t n = at_most(n_blocks() - first, kPanelBlocks);
+        Unpacker::unpack(rows, first, n, ahead, panels_[0], panels_[0].scales);
+        multiply(0, 1, first, n);
+      }
+    });
+    store(row, at_most(task_.row_end - row, Int8Panel::kRows));
   }
 
-  /// All tokens times the unpacked columns.
-  void multiply(std::size_t n_panels, std::size_t first, std::size_t n) {
+  /// Many tiles: a piece of the columns is the outer loop, so that its part of the tokens stays in
+  /// L2 for all rows.
+  void many_rows(std::size_t row, std::size_t n_rows) {
+    constexpr std::size_t kRows = Int8Panel::kRows;
+    for (std::size_t first = 0; first < n_blocks(); first += kPanelBlocks) {
+      const std::size_t n = at_most(n_blocks() - first, kPanelBlocks);
+      for (std::size_t r = 0; r < n_rows; r += kMaxPanels * kRows) {
+        const std::size_t n_panels = at_most((n_rows - r + kRows - 1) / kRows, kMaxPanels);
+        for (std::size_t p = 0; p < n_panels; ++p) {
+          with_columns<Unpacker::kType>(
+              *task_.weight, row + r + p * kRows, first, [&](const auto& rows, auto ahead) {
+                Unpacker::unpack(rows, first, n, ahead, panels_[p], panels_[p].scales);
+              });
+        }
+        multiply(r, n_panels, first, n);
+      }
+    }
+    store(row, n_rows);
+  }
+
+  /// All tokens times the unpacked columns; their sums are those of rows [r, ..).
+  void multiply(std::size_t r, std::size_t n_panels, std::size_t first, std::size_t n) {
     constexpr std::size_t kTile = Int8Simd::kTokenTile;
     const std::size_t cols = task_.weight->cols;
     const float* tile = task_.packed;
@@ -185,9 +218,9 @@ class PanelTask {
       const std::size_t n_tile = at_most(task_.n_tokens - t, kTile);
       const TileWords words = tile_words(tile, cols, n_tile, first);
       for (std::size_t p = 0; p < n_panels; ++p) {
-        float* sums = sums_ + t * kSumStride + p * Int8Panel::kRows;
+        float* sums = sums_ + t * kMaxRows + r + p * Int8Panel::kRows;
         panel_tile_of<kTile, Unpacker>(n_tile, panels_[p], n, words,
-                                       {.data = sums, .stride = kSumStride, .add = first != 0});
+                                       {.data = sums, .stride = kMaxRows, .add = first != 0});
       }
       tile += n_tile * packed_words(cols);
     }
@@ -195,14 +228,13 @@ class PanelTask {
 
   void store(std::size_t row, std::size_t n_rows) const {
     for (std::size_t t = 0; t < task_.n_tokens; ++t)
-      std::memcpy(task_.y + t * task_.y_stride + row, sums_ + t * kSumStride,
-                  n_rows * sizeof(float));
+      std::memcpy(task_.y + t * task_.y_stride + row, sums_ + t * kMaxRows, n_rows * sizeof(float));
   }
+  std::size_t n_blocks() const { return task_.weight->cols / kInt8Block; }
 
   const LinearPackedTask& task_;
-  std::size_t n_panels_;  ///< at a time; one for one tile, whose weights come from memory
   Int8Panel panels_[kMaxPanels];
-  alignas(64) float sums_[kMaxTokens * kSumStride];
+  alignas(64) float sums_[kMaxTokens * kMaxRows];
 };
 
 struct Int8Run {
