@@ -88,6 +88,12 @@ inline LinesAhead whole_rows_ahead(const MatrixView& m, std::size_t row, std::si
   return {.data = row_of(m, row) + first, .row_step = kLine, .line_step = n * kLine};
 }
 
+/// Decoded rows are in L1 or L2 already. A prefetch of address 0 would not be free: its page is
+/// looked for each time.
+inline LinesAhead buffered_ahead(const MatrixView& buffer, std::size_t row) {
+  return {.data = row_of(buffer, row), .row_step = buffer.row_stride, .line_step = kLine};
+}
+
 // ---- one token ---------------------------------------------------------------------------------
 
 struct OneRun {
@@ -114,9 +120,9 @@ struct OneRun {
       RowBuffer buffer;
       const std::size_t row_end = min_of(row + kRowTile, task.row_end);
       const MatrixView w = buffer.fill<Decoder>(m, row, row_end, begin, end);
-      multiply_tile<F32Decoder, kRowTile>({w, 0, w.rows, 0, w.cols, {}}, x, sums);
+      multiply_tile<F32Decoder, kRowTile>({w, 0, w.rows, 0, w.cols, buffered_ahead(w, 0)}, x, sums);
     } else {
-      LinesAhead ahead{};
+      LinesAhead ahead = buffered_ahead(m, row);
       if constexpr (Decoder::kLineColumns != 0)
         ahead = whole_rows_ahead<Decoder>(m, row + kRowTile, kRowTile, begin);
       multiply_tile<Decoder, kRowTile>({m, row, task.row_end, begin, end, ahead}, x, sums);
@@ -188,7 +194,7 @@ class PackedTask {
     }
     constexpr std::size_t kRows = rows_of_tile(T);
     for (std::size_t row = w.row; row < w.row_end; row += kRows) {
-      LinesAhead ahead{};
+      LinesAhead ahead = buffered_ahead(w.matrix, row);
       if constexpr (!kBuffered)
         ahead = whole_rows_ ? whole_rows_ahead<TileDecoder>(w.matrix, row + kRows, kRows, w.begin)
                             : columns_ahead<T>(w, row);
