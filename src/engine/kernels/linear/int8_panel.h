@@ -46,9 +46,11 @@ inline Simd::Vec half_of_e8m0(Int8Simd::Ints code) {
   return Simd::mul(Int8Simd::from_e8m0(code), Simd::set1(0.5f));
 }
 
-/// 16 bytes of nibbles b and b + 16.
-struct Mxfp4Unpacker {
-  static constexpr DType kType = DType::mxfp4;
+/// 16 bytes of nibbles b and b + 16. `Format`: the type, the byte of each nibble (less 16) and what
+/// a head means.
+template <typename Format>
+struct NibbleUnpacker {
+  static constexpr DType kType = Format::kType;
   static constexpr int kBias = 16;
   static constexpr bool kWide = false;
   static constexpr PanelScales kScales = PanelScales::one;
@@ -56,7 +58,7 @@ struct Mxfp4Unpacker {
   template <typename Rows, typename Ahead, typename Sink>
   static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
                      BlockScales& scales) {
-    const auto table = Int8Simd::table(kFp4Bytes);
+    const auto table = Int8Simd::table(Format::kBytes);
     for (std::size_t b = 0; b < n; ++b) {
       ahead.advance(stored_block(kType).bytes * Int8Panel::kRows);
       Int8Simd::Bytes words[4];
@@ -69,9 +71,25 @@ struct Mxfp4Unpacker {
       }
       sink.block(b, groups);
     }
-    rows.template heads<kType>(first, n, half_of_e8m0, scales.scales);
+    rows.template heads<kType>(first, n, Format::scale, scales.scales);
   }
 };
+
+struct Mxfp4Format {
+  static constexpr DType kType = DType::mxfp4;
+  static constexpr const std::uint8_t (&kBytes)[16] = kFp4Bytes;
+  static Simd::Vec scale(Int8Simd::Ints code) { return half_of_e8m0(code); }
+};
+using Mxfp4Unpacker = NibbleUnpacker<Mxfp4Format>;
+
+/// Nibble - 8.
+struct Q40Format {
+  static constexpr DType kType = DType::q4_0;
+  static constexpr std::uint8_t kBytes[16] = {8,  9,  10, 11, 12, 13, 14, 15,
+                                              16, 17, 18, 19, 20, 21, 22, 23};
+  static Simd::Vec scale(Int8Simd::Ints code) { return Int8Simd::low_halves(code); }
+};
+using Q40Unpacker = NibbleUnpacker<Q40Format>;
 
 /// 16 bytes of nibbles 2i and 2i + 1.
 struct Fp4Unpacker {
@@ -119,35 +137,6 @@ struct Q8Unpacker {
         rows.template body<kType>(first + b, 16 * half, words);
         HADAL_UNROLL
         for (std::size_t j = 0; j < 4; ++j) groups[4 * half + j] = Int8Simd::flip_signs(words[j]);
-      }
-      sink.block(b, groups);
-    }
-    rows.template heads<kType>(first, n, Int8Simd::low_halves, scales.scales);
-  }
-};
-
-/// 16 bytes of nibbles b and b + 16, less 8; here less 16, for a bias that other types have too.
-struct Q40Unpacker {
-  static constexpr DType kType = DType::q4_0;
-  static constexpr int kBias = 16;
-  static constexpr bool kWide = false;
-  static constexpr PanelScales kScales = PanelScales::one;
-
-  template <typename Rows, typename Ahead, typename Sink>
-  static void unpack(const Rows& rows, std::size_t first, std::size_t n, Ahead& ahead, Sink& sink,
-                     BlockScales& scales) {
-    constexpr std::uint8_t kBytes[16] = {8,  9,  10, 11, 12, 13, 14, 15,
-                                         16, 17, 18, 19, 20, 21, 22, 23};
-    const auto table = Int8Simd::table(kBytes);
-    for (std::size_t b = 0; b < n; ++b) {
-      ahead.advance(stored_block(kType).bytes * Int8Panel::kRows);
-      Int8Simd::Bytes words[4];
-      rows.template body<kType>(first + b, 0, words);
-      BlockBytes groups;
-      HADAL_UNROLL
-      for (std::size_t j = 0; j < 4; ++j) {
-        groups[j] = Int8Simd::lookup(table, Int8Simd::low_nibbles(words[j]));
-        groups[4 + j] = Int8Simd::lookup(table, Int8Simd::high_nibbles(words[j]));
       }
       sink.block(b, groups);
     }

@@ -22,26 +22,6 @@ constexpr std::size_t rows_of_tile(std::size_t n_tokens) {
   return n_tokens <= kLinearTokens / 2 ? 4 : 2;
 }
 
-/// Rows of x in tiles of kTokens tokens: tile, column / kLanes, token in tile, lane. Columns are
-/// padded with zeros to a multiple of kLanes. The last tile holds what is left. Writes
-/// n * round_up(cols, kLanes) floats.
-template <std::size_t kTokens>
-inline void pack_tiles(const float* const* rows, std::size_t n, std::size_t cols, float* packed) {
-  constexpr std::size_t kLanes = Simd::kLanes;
-  const std::size_t full = cols / kLanes * kLanes;
-  for (std::size_t first = 0; first < n; first += kTokens) {
-    const std::size_t n_tile = n - first < kTokens ? n - first : kTokens;
-    for (std::size_t t = 0; t < n_tile; ++t) {
-      const float* x = rows[first + t];
-      float* out = packed + t * kLanes;
-      std::size_t c = 0;
-      for (; c < full; c += kLanes, out += n_tile * kLanes) Simd::store(out, Simd::load(x + c));
-      if (c < cols) Simd::store(out, Simd::load_partial(x + c, cols - c));
-    }
-    packed += n_tile * round_up(cols, kLanes);
-  }
-}
-
 /// T tokens as pack_tiles lays them, from column `begin` of the tile on.
 template <std::size_t T>
 struct PackedTokens {

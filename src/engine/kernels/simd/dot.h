@@ -25,15 +25,15 @@ struct PackedBlock {
   std::size_t n_tokens;
 };
 
-/// Rows of x in tiles of kTokenTile tokens: tile, column / kLanes, token in tile, lane. Columns are
+/// Rows of x in tiles of kTokens tokens: tile, column / kLanes, token in tile, lane. Columns are
 /// padded with zeros to a multiple of kLanes. The last tile holds what is left. Writes
 /// n * round_up(cols, kLanes) floats.
-inline void pack_tokens_simd(const float* const* rows, std::size_t n, std::size_t cols,
-                             float* packed) {
+template <std::size_t kTokens>
+inline void pack_tiles(const float* const* rows, std::size_t n, std::size_t cols, float* packed) {
   constexpr std::size_t kLanes = Simd::kLanes;
   const std::size_t full = cols / kLanes * kLanes;
-  for (std::size_t first = 0; first < n; first += Simd::kTokenTile) {
-    const std::size_t n_tile = n - first < Simd::kTokenTile ? n - first : Simd::kTokenTile;
+  for (std::size_t first = 0; first < n; first += kTokens) {
+    const std::size_t n_tile = n - first < kTokens ? n - first : kTokens;
     for (std::size_t t = 0; t < n_tile; ++t) {
       const float* x = rows[first + t];
       float* out = packed + t * kLanes;
@@ -43,6 +43,11 @@ inline void pack_tokens_simd(const float* const* rows, std::size_t n, std::size_
     }
     packed += n_tile * round_up(cols, kLanes);
   }
+}
+
+inline void pack_tokens_simd(const float* const* rows, std::size_t n, std::size_t cols,
+                             float* packed) {
+  pack_tiles<Simd::kTokenTile>(rows, n, cols, packed);
 }
 
 /// y[t][r] (+)= rows[r] . x[t] over one block of `n` columns, for kRowTile rows and T tokens.
