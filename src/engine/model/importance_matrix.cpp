@@ -1,25 +1,29 @@
 #include "engine/model/importance_matrix.h"
 
+#include "formats/gguf_writer.h"
 #include "formats/quote.h"
 
 #include <fmt/ranges.h>
 
-#include <cstdint>
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace hadal {
 namespace {
 
+constexpr std::string_view kType = "imatrix";
 constexpr std::string_view kSums = ".in_sum2";
 constexpr std::string_view kCounts = ".counts";
 
 Result<void> check_type(const GgufFile& file) {
   const auto type = file.find_string("general.type");
-  if (type == "imatrix") return {};
-  return error(ErrorCode::bad_format,
-               "{}: expected an importance matrix (general.type \"imatrix\"), found {}; give the "
-               "GGUF file that llama-imatrix writes",
-               file.source(), type ? quote(*type) : "no such key");
+  if (type == kType) return {};
+  return error(
+      ErrorCode::bad_format,
+      "{}: expected an importance matrix (general.type \"{}\"), found {}; give a GGUF file "
+      "that hadal imatrix or llama-imatrix writes",
+      file.source(), kType, type ? quote(*type) : "no such key");
 }
 
 Result<void> check_tensor(const GgufFile& file, const GgufTensor& tensor) {
@@ -34,6 +38,25 @@ Result<void> check_tensor(const GgufFile& file, const GgufTensor& tensor) {
 
 std::span<const float> floats_of(const GgufTensor& tensor) {
   return {reinterpret_cast<const float*>(tensor.data.data()), tensor.data.size() / sizeof(float)};
+}
+
+Result<void> check_sums(const WeightImportance& weight) {
+  for (const double sum : weight.sums) {
+    if (std::isfinite(static_cast<float>(sum))) continue;
+    return error(ErrorCode::bad_format,
+                 "{}: expected finite sums of squared inputs, found {}; are the weights of the "
+                 "model sound?",
+                 quote(weight.name), sum);
+  }
+  return {};
+}
+
+template <typename T>
+Result<void> write_floats(std::span<const T> values, TensorSink& sink) {
+  std::vector<float> floats(values.size());
+  std::transform(values.begin(), values.end(), floats.begin(),
+                 [](T value) { return static_cast<float>(value); });
+  return sink.write(std::as_bytes(std::span(floats)));
 }
 
 }  // namespace
@@ -62,6 +85,29 @@ Result<std::span<const float>> ImportanceMatrix::find(std::string_view name, std
     if (n.size() == n_matrices && !(n[matrix] > 0.0f)) return std::span<const float>();
   }
   return values.subspan(matrix * n_columns, n_columns);
+}
+
+Result<void> write_importance_matrix(const std::filesystem::path& path,
+                                     std::span<const WeightImportance> weights,
+                                     const ImportanceText& text) {
+  GgufWriter writer;
+  writer.add_string("general.type", kType);
+  writer.add_string_array("imatrix.datasets", {&text.dataset, 1});
+  writer.add_u32("imatrix.chunk_count", text.n_chunks);
+  writer.add_u32("imatrix.chunk_size", text.chunk_size);
+  for (const WeightImportance& weight : weights) {
+    HADAL_TRY(check_sums(weight));
+    const std::size_t n_matrices = weight.counts.size();
+    HADAL_TRY(writer.declare(fmt::format("{}{}", weight.name, kSums), DType::f32,
+                             {weight.n_columns, n_matrices}));
+    HADAL_TRY(
+        writer.declare(fmt::format("{}{}", weight.name, kCounts), DType::f32, {1, n_matrices}));
+  }
+  return writer.write(path, [&](std::size_t tensor, TensorSink& sink) {
+    const WeightImportance& weight = weights[tensor / 2];
+    return tensor % 2 == 0 ? write_floats(std::span(weight.sums), sink)
+                           : write_floats(std::span(weight.counts), sink);
+  });
 }
 
 }  // namespace hadal

@@ -1,18 +1,22 @@
-// How much each input column of a weight matters, as measured on text: a file of the importance
-// matrix that llama.cpp's newer llama-imatrix writes.
+// How much each input column of a weight matters, as measured on text: files of the importance
+// matrix, read and written in the form of llama.cpp's newer llama-imatrix.
 //
 // Format (llama.cpp pull request 9400): a GGUF file with general.type "imatrix" and, for each
 // weight NAME, two F32 tensors: NAME.in_sum2 with dims [columns, matrices], the sums of the squared
 // activations that met each column, and NAME.counts with dims [1, matrices], over how many tokens.
-// Stacks of experts have one matrix per expert.
+// Stacks of experts have one matrix per expert. Beside them imatrix.datasets (strings),
+// imatrix.chunk_count and imatrix.chunk_size (u32).
 #pragma once
 
 #include "formats/gguf.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace hadal {
 
@@ -36,5 +40,27 @@ class ImportanceMatrix {
 
   GgufFile file_;
 };
+
+/// What was measured of one weight, or of one stack of experts.
+struct WeightImportance {
+  std::string name;  ///< as GGUF calls the weight: "blk.3.ffn_gate_exps.weight"
+  std::size_t n_columns = 0;
+  std::vector<double> sums = {};  ///< [n_matrices, n_columns]  of squared inputs
+  std::vector<std::uint64_t> counts =
+      {};  ///< [n_matrices]  inputs in each sum; 0: nothing is known
+};
+
+/// On what text.
+struct ImportanceText {
+  std::string dataset;  ///< a name for people: the file's path
+  std::uint32_t n_chunks = 0;
+  std::uint32_t chunk_size = 0;  ///< tokens
+};
+
+/// Writes `weights` in this order; the file takes its name when it is complete.
+/// Errors: bad_format (a sum that is no finite float, naming the weight), those of GgufWriter.
+Result<void> write_importance_matrix(const std::filesystem::path& path,
+                                     std::span<const WeightImportance> weights,
+                                     const ImportanceText& text);
 
 }  // namespace hadal

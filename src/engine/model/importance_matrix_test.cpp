@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 
 namespace hadal {
@@ -65,6 +66,62 @@ TEST_F(ImportanceFile, OtherFilesAreRefused) {
   std::ofstream(path_, std::ios::trunc) << "no GGUF";
   EXPECT_FALSE(ImportanceMatrix::open(path_));
   EXPECT_EQ(ImportanceMatrix::open(directory_.path() / "none").error().code, ErrorCode::not_found);
+}
+
+TEST_F(ImportanceFile, IsReadAsItWasWritten) {
+  const std::vector<WeightImportance> weights = {
+      {.name = "a", .n_columns = 3, .sums = {1, 2, 3.5}, .counts = {7}},
+      {.name = "b", .n_columns = 2, .sums = {4, 5, 0, 0, 6, 1e30}, .counts = {1, 0, 16777216}},
+  };
+  const auto written = write_importance_matrix(
+      path_, weights, {.dataset = "text.txt", .n_chunks = 5, .chunk_size = 512});
+  ASSERT_TRUE(written) << written.error().message;
+  const auto file = ImportanceMatrix::open(path_);
+  ASSERT_TRUE(file) << file.error().message;
+
+  const auto found = [&](std::string_view name, std::size_t matrix, std::size_t n_matrices,
+                         std::size_t n_columns) {
+    const auto sums = file->find(name, matrix, n_matrices, n_columns);
+    EXPECT_TRUE(sums) << sums.error().message;
+    return std::vector<float>(sums->begin(), sums->end());
+  };
+  EXPECT_EQ(found("a", 0, 1, 3), (std::vector<float>{1, 2, 3.5f}));
+  EXPECT_EQ(found("b", 0, 3, 2), (std::vector<float>{4, 5}));
+  EXPECT_EQ(found("b", 1, 3, 2), std::vector<float>());
+  EXPECT_EQ(found("b", 2, 3, 2), (std::vector<float>{6, 1e30f}));
+}
+
+/// What llama-quantize looks for (tools/quantize and common/imatrix-loader.cpp of llama.cpp).
+TEST_F(ImportanceFile, HasTheKeysAndShapesOfLlamaCpp) {
+  const WeightImportance weight = {
+      .name = "blk.0.ffn_down_exps.weight", .n_columns = 2, .sums = {4, 5, 0, 0}, .counts = {3, 0}};
+  ASSERT_TRUE(write_importance_matrix(path_, {&weight, 1},
+                                      {.dataset = "text.txt", .n_chunks = 5, .chunk_size = 512}));
+
+  const auto file = GgufFile::open(path_);
+
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(file->find_string("general.type"), "imatrix");
+  EXPECT_EQ(file->find_u64("imatrix.chunk_count"), 5u);
+  EXPECT_EQ(file->find_u64("imatrix.chunk_size"), 512u);
+  ASSERT_EQ(file->tensors().size(), 2u);
+  const GgufTensor* sums = file->find_tensor("blk.0.ffn_down_exps.weight.in_sum2");
+  const GgufTensor* counts = file->find_tensor("blk.0.ffn_down_exps.weight.counts");
+  ASSERT_TRUE(sums != nullptr && counts != nullptr);
+  EXPECT_EQ(sums->dtype, DType::f32);
+  EXPECT_EQ(sums->dims, (std::vector<std::uint64_t>{2, 2}));
+  EXPECT_EQ(counts->dtype, DType::f32);
+  EXPECT_EQ(counts->dims, (std::vector<std::uint64_t>{1, 2}));
+}
+
+TEST_F(ImportanceFile, SumsThatAreNoFloatsAreRefused) {
+  for (const double bad : {std::nan(""), 1e40}) {
+    const WeightImportance weight = {.name = "w", .n_columns = 1, .sums = {bad}, .counts = {1}};
+    const auto written = write_importance_matrix(path_, {&weight, 1}, {});
+    ASSERT_FALSE(written);
+    expect_contains(written.error().message, "'w'");
+    EXPECT_FALSE(std::filesystem::exists(path_));
+  }
 }
 
 }  // namespace
