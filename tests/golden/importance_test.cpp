@@ -42,6 +42,16 @@ class PlainModel {
  public:
   explicit PlainModel(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
 
+  /// Before the first layer, the four streams are the embedding.
+  void first_streams(std::int32_t token, Expected& out) const {
+    Vector streams;
+    for (std::size_t stream = 0; stream < 4; ++stream) {
+      const Vector x = row("embed.weight", static_cast<std::size_t>(token));
+      streams.insert(streams.end(), x.begin(), x.end());
+    }
+    out.add("blk.0.hc_attn_fn.weight", 0, 1, normed(streams));
+  }
+
   void attention(std::size_t layer, const Vector& hidden, Expected& out) const {
     const std::string p = fmt::format("layers.{}.", layer);
     const std::string b = fmt::format("blk.{}.", layer);
@@ -91,12 +101,18 @@ class PlainModel {
     return y;
   }
 
-  Vector rms_norm(Vector x, const std::string& name) const {
+  static Vector normed(Vector x) {
     const double square = std::inner_product(x.begin(), x.end(), x.begin(), 0.0);
     const double root = std::sqrt(square / static_cast<double>(x.size()) + kEps);
-    const Vector weight = row(name, 0);
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] *= weight[i] / root;
+    for (double& v : x) v /= root;
     return x;
+  }
+
+  Vector rms_norm(const Vector& x, const std::string& name) const {
+    Vector y = normed(x);
+    const Vector weight = row(name, 0);
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] *= weight[i];
+    return y;
   }
 
   Vector swiglu(const std::string& expert, const Vector& x) const {
@@ -164,6 +180,7 @@ TEST(MeasureImportance, SumsTheSquaresOfWhatMeetsEachColumn) {
     chunks.push_back({token});
     recording.sites.clear();
     one_shot(*model, chunks.back());
+    plain.first_streams(token, expected);
     for (std::size_t layer = 0; layer < 4; ++layer) {
       const auto hidden = [&](std::size_t site) {
         const std::vector<float>& h = recording.sites[2 * layer + site].hidden;
@@ -176,7 +193,7 @@ TEST(MeasureImportance, SumsTheSquaresOfWhatMeetsEachColumn) {
 
   const std::vector<WeightImportance> actual = measured(*engine.checkpoint, chunks);
 
-  EXPECT_EQ(expected.sums.size(), 4 * 10u + 3 * 2u + 2 * 2u);
+  EXPECT_EQ(expected.sums.size(), 1 + 4 * 10u + 3 * 2u + 2 * 2u);
   for (const auto& [name, matrices] : expected.sums) {
     const WeightImportance* weight = find(actual, name);
     ASSERT_NE(weight, nullptr) << name;
@@ -228,6 +245,8 @@ TEST(MeasureImportance, CountsTokensGroupsAndChoices) {
   EXPECT_EQ(find(actual, "blk.3.attn_output_a.weight")->counts, std::vector<std::uint64_t>{60});
   EXPECT_EQ(find(actual, "blk.3.attn_output_a.weight")->n_columns, 64u);
   EXPECT_EQ(find(actual, "blk.3.attn_output_b.weight")->counts, std::vector<std::uint64_t>{30});
+  EXPECT_EQ(find(actual, "blk.3.hc_ffn_fn.weight")->counts, std::vector<std::uint64_t>{30});
+  EXPECT_EQ(find(actual, "output_hc_fn.weight")->counts, std::vector<std::uint64_t>{30});
   const auto& experts = find(actual, "blk.3.ffn_down_exps.weight")->counts;
   EXPECT_EQ(std::accumulate(experts.begin(), experts.end(), 0u), 30 * kChosen);
   EXPECT_EQ(find(actual, "token_embd.weight"), nullptr);      // looked up, not multiplied

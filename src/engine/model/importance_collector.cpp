@@ -43,6 +43,10 @@ OwnRows product_input(const MoeArgs& args, const MatrixView& weight, Rows<const 
   return input;
 }
 
+bool is_head(std::string_view name) {
+  return name == "head.weight" || name == "hc_head_fn";
+}
+
 bool is_met(const WeightImportance& weight) {
   return std::any_of(weight.counts.begin(), weight.counts.end(),
                      [](std::uint64_t count) { return count > 0; });
@@ -59,7 +63,7 @@ ImportanceCollector::ImportanceCollector(Backend& inner, const Checkpoint& check
 
 void ImportanceCollector::add_place(const CheckpointTensor& tensor, std::size_t mtp_block) {
   const bool is_measured = tensor.name != "embed.weight" && tensor.shape.size() >= 2 &&
-                           (with_head_ || tensor.name != "head.weight");
+                           (with_head_ || !is_head(tensor.name));
   const auto place = gguf_place(tensor.name, mtp_block);
   if (!is_measured || !place) {
     places_.emplace(tensor.view.data, std::nullopt);
@@ -99,6 +103,24 @@ void ImportanceCollector::add(const MatrixView& weight, Rows<const float> inputs
 void ImportanceCollector::linear(const LinearArgs& args) {
   add(args.weight, args.x);
   inner_.linear(args);
+}
+
+/// fn meets UNorm(streams).
+void ImportanceCollector::add_streams(const MatrixView& fn, Rows<const float> streams,
+                                      float rms_norm_eps) {
+  const OwnRows normed(streams.n, streams.width);
+  inner_.rms_norm({.x = streams, .weight = {}, .out = normed.rows, .eps = rms_norm_eps});
+  add(fn, normed.rows);
+}
+
+void ImportanceCollector::hyper_connection_read(const HyperConnectionReadArgs& args) {
+  add_streams(args.weights.fn, args.streams, args.rms_norm_eps);
+  inner_.hyper_connection_read(args);
+}
+
+void ImportanceCollector::hyper_connection_head(const HyperConnectionHeadArgs& args) {
+  add_streams(args.fn, args.streams, args.rms_norm_eps);
+  inner_.hyper_connection_head(args);
 }
 
 void ImportanceCollector::add_expert(const MoeArgs& args, const ExpertWeights& expert,

@@ -24,7 +24,8 @@ namespace hadal {
 class ImportanceCollector final : public Backend {
  public:
   /// For models on `checkpoint` alone, whose tensors are recognised by their address. `inner` and
-  /// `checkpoint` must outlive this. @param with_head  measure the language-model head too.
+  /// `checkpoint` must outlive this. @param with_head  measure the language-model head too, and the
+  /// hyper-connection before it.
   ImportanceCollector(Backend& inner, const Checkpoint& checkpoint, bool with_head);
 
   /// Hands over the sums of the weights that some token has met, by name. Nothing is measured
@@ -40,15 +41,11 @@ class ImportanceCollector final : public Backend {
   void linear(const LinearArgs& args) override;
   void rms_norm(const RmsNormArgs& args) override { inner_.rms_norm(args); }
   void rope(const RopeArgs& args) override { inner_.rope(args); }
-  void hyper_connection_read(const HyperConnectionReadArgs& args) override {
-    inner_.hyper_connection_read(args);
-  }
+  void hyper_connection_read(const HyperConnectionReadArgs& args) override;
   void hyper_connection_write(const HyperConnectionWriteArgs& args) override {
     inner_.hyper_connection_write(args);
   }
-  void hyper_connection_head(const HyperConnectionHeadArgs& args) override {
-    inner_.hyper_connection_head(args);
-  }
+  void hyper_connection_head(const HyperConnectionHeadArgs& args) override;
   void compressor_pool(const CompressorPoolArgs& args) override { inner_.compressor_pool(args); }
   void indexer_select(const IndexerSelectArgs& args) override { inner_.indexer_select(args); }
   void attention(const AttentionArgs& args) override { inner_.attention(args); }
@@ -64,6 +61,7 @@ class ImportanceCollector final : public Backend {
 
   void add_place(const CheckpointTensor& tensor, std::size_t mtp_block);
   void add(const MatrixView& weight, Rows<const float> inputs);
+  void add_streams(const MatrixView& fn, Rows<const float> streams, float rms_norm_eps);
   void add_expert(const MoeArgs& args, const ExpertWeights& expert, Rows<const float> x);
 
   Backend& inner_;
