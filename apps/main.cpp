@@ -32,6 +32,7 @@ int run(int argc, char** argv) {
   hadal::add_logits(app, exit_code);
   hadal::add_synth(app, exit_code);
   hadal::add_convert(app, exit_code);
+  hadal::add_imatrix(app, exit_code);
   hadal::add_quantize(app, exit_code);
   hadal::add_train(app, exit_code);
   try {

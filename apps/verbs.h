@@ -9,6 +9,7 @@ namespace hadal {
 void add_bench(CLI::App& app, int& exit_code);
 void add_convert(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
+void add_imatrix(CLI::App& app, int& exit_code);
 void add_logits(CLI::App& app, int& exit_code);
 void add_play(CLI::App& app, int& exit_code);
 void add_quantize(CLI::App& app, int& exit_code);

@@ -109,6 +109,23 @@ expect_error 2 "no use for type" "$hadal" quantize -m wide.gguf --out x.gguf --t
 expect_error 1 "importance matrix" "$hadal" quantize -m wide.gguf --out x.gguf --type q4_k --imatrix wide.gguf
 [ -e x.gguf ] && fail "a refused quantize left a file"
 
+# --- imatrix: what it writes is of use to quantize, the same for any number of threads ---
+"$hadal" imatrix -m wide.gguf -f text.txt -o text.imatrix --chunk 16 2>err.txt || fail "imatrix: $(cat err.txt)"
+grep -q "chunk 1 of" err.txt || fail "imatrix shows no progress: $(cat err.txt)"
+"$hadal" imatrix -m wide.gguf -f text.txt -o again.imatrix --chunk 16 -t 1 2>err.txt || fail "imatrix -t 1: $(cat err.txt)"
+same text.imatrix again.imatrix "imatrix with any number of threads"
+"$hadal" quantize -m wide.gguf --out important.gguf --type q4_k --imatrix text.imatrix 2>err.txt || fail "quantize --imatrix: $(cat err.txt)"
+"$hadal" show important.gguf --json >show.json 2>err.txt || fail "show important.gguf: $(cat err.txt)"
+cmp -s important.gguf q4_k.gguf && fail "the importance matrix changed nothing"
+expect_error 1 "another model" "$hadal" quantize -m f32.gguf --out x.gguf --type q4_0 --imatrix text.imatrix
+expect_error 1 "nowhere" "$hadal" imatrix -m ./nowhere -f text.txt -o x.imatrix
+expect_error 2 "file" "$hadal" imatrix -m wide.gguf -o x.imatrix
+: >empty.txt
+expect_error 2 "no token" "$hadal" imatrix -m wide.gguf -f empty.txt -o x.imatrix
+expect_error 2 "another name" "$hadal" imatrix -m wide.gguf -f text.txt -o ./text.txt
+expect_error 2 "another name" "$hadal" imatrix -m wide.gguf -f text.txt -o wide.gguf
+[ -e x.imatrix ] && fail "a refused imatrix left a file"
+
 # --- render ---
 echo '{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}' >messages.json
 "$hadal" render --messages messages.json --think high >prompt.txt 2>err.txt || fail "render: $(cat err.txt)"
