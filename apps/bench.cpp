@@ -49,7 +49,7 @@ class ProgressLine {
 void print_bandwidth(const bench::Options& options) {
   bench::MachineMeter meter(options.available_bytes);
   for (const std::size_t threads : options.threads) {
-    const std::size_t n = threads != 0 ? threads : n_available_cpus();
+    const std::size_t n = threads != 0 ? threads : default_n_threads();
     fmt::print("{{\"threads\": {}, \"read_gb_s\": {:.3f}}}\n", n, meter.read_bytes_per_s(n) / 1e9);
   }
 }
@@ -73,6 +73,7 @@ Result<void> run_bench(BenchFlags flags) {
   options.available_bytes = facts.machine.available_bytes;
   options.warmup = !flags.no_warmup;
   options.backend.kind = flags.engine.backend == "ref" ? BackendKind::ref : BackendKind::cpu;
+  options.backend.pinning = pinning_of(flags.engine);
   options.backend.exact = flags.engine.exact;
   options.model.fake_quant = flags.engine.fake_quant;
   if (flags.bandwidth) {
@@ -94,7 +95,8 @@ Result<void> run_bench(BenchFlags flags) {
 /// -t takes a list here.
 void add_threads(CLI::App& verb, std::vector<std::size_t>& threads) {
   verb.remove_option(verb.get_option("--threads"));
-  verb.add_option("-t,--threads", threads, "numbers of threads (0: all CPUs of this process)")
+  verb.add_option("-t,--threads", threads,
+                  "numbers of threads (0: one per core that this process may use)")
       ->envname("HADAL_THREADS")
       ->delimiter(',')
       ->check(CLI::Range(0, 1024))

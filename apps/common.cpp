@@ -11,8 +11,16 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
                   "directory with config.json, .gguf file, Hub id in the local cache, or builtin")
       ->envname("HADAL_MODEL")
       ->capture_default_str();
-  verb.add_option("-t,--threads", flags.threads, "threads (0: all CPUs of this process)")
+  verb.add_option("-t,--threads", flags.threads,
+                  "threads (0: one per core that this process may use, within its CPU quota)")
       ->envname("HADAL_THREADS");
+  verb.add_option(
+          "--pin", flags.pin,
+          "worker threads run anywhere (none), on one hardware thread of each core (cores), "
+          "or each on a core of its own (fixed: for a machine without neighbours)")
+      ->envname("HADAL_PIN")
+      ->check(CLI::IsMember({"none", "cores", "fixed"}))
+      ->capture_default_str();
   verb.add_option("--backend", flags.backend, "ref (scalar reference) or cpu")
       ->envname("HADAL_BACKEND")
       ->check(CLI::IsMember({"ref", "cpu"}))
@@ -25,6 +33,11 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
       "simulate the FP8/FP4 activations of the official inference code (implies --exact)");
 }
 
+Pinning pinning_of(const EngineFlags& flags) {
+  if (flags.pin == "none") return Pinning::none;
+  return flags.pin == "fixed" ? Pinning::fixed : Pinning::cores;
+}
+
 Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
   constexpr std::size_t kMostThreads = 1024;
   if (flags.threads > kMostThreads) {
@@ -34,6 +47,7 @@ Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
   EngineOptions options;
   options.backend.kind = flags.backend == "ref" ? BackendKind::ref : BackendKind::cpu;
   options.backend.n_threads = flags.threads;
+  options.backend.pinning = pinning_of(flags);
   options.backend.exact = flags.exact || flags.fake_quant;
   options.model.fake_quant = flags.fake_quant;
   return Engine::open(flags.model, options);

@@ -19,12 +19,15 @@ struct EngineFlags {
   std::string model = "builtin";
   std::string backend = "cpu";
   std::size_t threads = 0;
+  std::string pin = "cores";
   bool fake_quant = false;
   bool exact = false;
 };
 
-/// Adds -m/--model, -t/--threads, --backend, --exact and --qat.
+/// Adds -m/--model, -t/--threads, --pin, --backend, --exact and --qat.
 void add_engine_flags(CLI::App& verb, EngineFlags& flags);
+/// --pin as a value.
+Pinning pinning_of(const EngineFlags& flags);
 Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags);
 
 /// Prints `hadal VERB: message` on stderr and returns the exit code that fits the error.

@@ -1,6 +1,7 @@
 #include "machine.h"
 
-#include "base/thread_pool.h"
+#include "base/control_group.h"
+#include "base/cpu_topology.h"
 
 #include <algorithm>
 #include <array>
@@ -48,42 +49,6 @@ std::vector<std::string> cpu_features() {
   return found;
 }
 
-/// This process's path in the control group hierarchy of `controller` (empty: the unified one,
-/// version 2).
-std::string control_group(std::string_view controller) {
-  std::ifstream in("/proc/self/cgroup");
-  for (std::string line; std::getline(in, line);) {  // number:controllers:path
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    if (std::string_view(line).substr(first + 1, second - first - 1) == controller)
-      return line.substr(second + 1);
-  }
-  return "/";
-}
-
-/// The smallest limit on the way from the group `path` to the root; nothing when there is none.
-std::optional<std::uint64_t> smallest_limit(const std::string& root, const std::string& path,
-                                            const char* file) {
-  constexpr std::uint64_t kNoLimit = 1ull << 60;  // version 1 says "no limit" by a huge number
-  std::optional<std::uint64_t> smallest;
-  for (std::filesystem::path group = root + path; group.string().size() >= root.size();
-       group = group.parent_path()) {
-    std::ifstream in(group / file);
-    std::uint64_t limit = 0;
-    if (in >> limit && limit < kNoLimit) smallest = std::min(limit, smallest.value_or(limit));
-  }
-  return smallest;
-}
-
-std::optional<std::uint64_t> memory_limit() {
-  const auto version2 = smallest_limit("/sys/fs/cgroup", control_group(""), "memory.max");
-  const auto version1 =
-      smallest_limit("/sys/fs/cgroup/memory", control_group("memory"), "memory.limit_in_bytes");
-  if (version1 && version2) return std::min(*version1, *version2);
-  return version1 ? version1 : version2;
-}
-
 }  // namespace
 
 Machine look_at_machine() {
@@ -91,10 +56,10 @@ Machine look_at_machine() {
   machine.cpu = value_of("/proc/cpuinfo", "model name");
   if (machine.cpu.empty()) machine.cpu = "unknown";
   machine.cpu_features = cpu_features();
-  machine.n_cpus = n_available_cpus();
+  machine.n_cpus = cpu_topology().cpus.size();
   machine.memory_bytes = meminfo_bytes("MemTotal");
   machine.available_bytes = meminfo_bytes("MemAvailable");
-  machine.memory_limit_bytes = memory_limit();
+  machine.memory_limit_bytes = memory_limit_bytes();
   if (machine.memory_limit_bytes)
     machine.available_bytes = std::min(machine.available_bytes, *machine.memory_limit_bytes);
   return machine;

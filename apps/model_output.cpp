@@ -84,7 +84,7 @@ void tell(const WriteReport& report) {
 }
 
 std::size_t n_threads_or_all(std::size_t n_threads) {
-  return n_threads == 0 ? n_available_cpus() : n_threads;
+  return n_threads == 0 ? default_n_threads() : n_threads;
 }
 
 /// Everything but the types. Refers to both arguments.
@@ -153,7 +153,7 @@ void add_output_flags(CLI::App& verb, OutputFlags& flags, const std::vector<std:
   verb.add_option("--shard-bytes", flags.shard_bytes, "largest safetensors file")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  verb.add_option("-t,--threads", flags.threads, "threads; 0: all CPUs")
+  verb.add_option("-t,--threads", flags.threads, "threads; 0: all cores")
       ->check(CLI::Range(0, 1024));
 }
 

@@ -91,7 +91,7 @@ void add_quantize(CLI::App& app, int& exit_code) {
                    "importance matrix (GGUF, as llama-imatrix writes it): columns that matter more "
                    "are rounded better; for q4_0, q4_k, q5_k, q6_k")
       ->check(CLI::ExistingFile);
-  verb->add_option("-t,--threads", flags->threads, "threads; 0: all CPUs")
+  verb->add_option("-t,--threads", flags->threads, "threads; 0: all cores")
       ->check(CLI::Range(0, 1024));
   verb->callback([flags, &exit_code] {
     if (const auto done = quantize(*flags); !done) exit_code = report("quantize", done.error());

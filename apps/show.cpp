@@ -300,7 +300,7 @@ void add_show(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   verb->add_option("-c,--ctx-size", flags->limits.context,
                    "--memory: context in tokens (0: the model's)");
-  verb->add_option("-t,--threads", flags->threads, "--memory: threads (0: all CPUs)")
+  verb->add_option("-t,--threads", flags->threads, "--memory: threads (0: all cores)")
       ->check(CLI::Range(0, 1024));
   verb->add_flag("--tensors", flags->tensors, "list every tensor, not one line per kind");
   verb->callback([flags, &exit_code] {

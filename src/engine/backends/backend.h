@@ -3,6 +3,7 @@
 // under kernels/ states shapes and formulas.
 #pragma once
 
+#include "base/cpu_topology.h"
 #include "base/result.h"
 #include "engine/kernels/attention/attention.h"
 #include "engine/kernels/compressor/compressor.h"
@@ -79,7 +80,8 @@ enum class BackendKind : std::uint8_t {
 
 struct BackendOptions {
   BackendKind kind = BackendKind::cpu;
-  std::size_t n_threads = 0;  ///< 0: all CPUs this process may use
+  std::size_t n_threads = 0;         ///< 0: default_n_threads(), the cores of this process
+  Pinning pinning = Pinning::cores;  ///< of the worker threads; the caller's mask is left alone
   /// cpu: quantised weights meet float32 activations, as on ref, instead of activations rounded to
   /// int8 with one scale per 32 (linear/int8_layout.h). Much slower.
   bool exact = false;

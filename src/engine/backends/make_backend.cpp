@@ -45,8 +45,9 @@ Result<std::unique_ptr<Backend>> make_backend(const BackendOptions& options) {
     return std::unique_ptr<Backend>(
         std::make_unique<RefBackend>("ref (instead of cpu: by HADAL_CPU_ISA, or no AVX2 here)"));
   }
-  const std::size_t n_threads = options.n_threads != 0 ? options.n_threads : n_available_cpus();
-  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, n_threads, options.exact));
+  const std::size_t n_threads = options.n_threads != 0 ? options.n_threads : default_n_threads();
+  return std::unique_ptr<Backend>(
+      std::make_unique<CpuBackend>(*kernels, n_threads, options.exact, options.pinning));
 }
 
 }  // namespace hadal

@@ -49,7 +49,7 @@ Result<std::vector<Case>> cases_of(const Options& options, const ModelConfig& co
   HADAL_TRY(check_lists(options, config));
   std::vector<Case> cases;
   for (const std::size_t threads : options.threads) {
-    const std::size_t n_threads = threads != 0 ? threads : n_available_cpus();
+    const std::size_t n_threads = threads != 0 ? threads : default_n_threads();
     for (const std::size_t depth : options.depths) {
       for (const std::size_t n : options.prompts) {
         if (n > 0) cases.push_back({Test::prefill, n, 0, depth, 1, n_threads, 0});

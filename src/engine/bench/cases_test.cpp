@@ -63,11 +63,11 @@ TEST(CasesOf, LeaveOutWhatIsZero) {
   expect_refused({.prompts = {0}, .gens = {0}}, config_of(16, 0), "nothing to run");
 }
 
-TEST(CasesOf, RunOnAllCpusWhenThreadsAreZero) {
+TEST(CasesOf, RunOnAllCoresWhenThreadsAreZero) {
   const auto cases = cases_of({.prompts = {1}, .gens = {0}, .threads = {0}}, config_of(16, 0));
 
   ASSERT_TRUE(cases) << cases.error().message;
-  EXPECT_EQ(cases->front().threads, n_available_cpus());
+  EXPECT_EQ(cases->front().threads, default_n_threads());
 }
 
 TEST(CasesOf, StopAtTheModelsContext) {

@@ -244,7 +244,7 @@ void run(const CpuKernels& kernels, std::size_t n_threads, const char* filter) {
 
 int main(int argc, char** argv) {
   const std::size_t n_threads =
-      argc > 1 ? std::strtoul(argv[1], nullptr, 10) : hadal::n_available_cpus();
+      argc > 1 ? std::strtoul(argv[1], nullptr, 10) : hadal::default_n_threads();
   const char* isa = std::getenv("HADAL_CPU_ISA");
   for (const hadal::CpuKernels& kernels : hadal::cpu_kernels()) {
     if (!kernels.runs_here() || (isa != nullptr && kernels.name != isa)) continue;

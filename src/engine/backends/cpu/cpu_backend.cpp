@@ -22,9 +22,10 @@ std::size_t n_read_doubles(std::size_t n_streams) noexcept {
 
 }  // namespace
 
-CpuBackend::CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact)
+CpuBackend::CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact,
+                       Pinning pinning)
     : kernels_(kernels),
-      runner_(n_threads),
+      runner_(n_threads, pinning),
       variants_{.exact = kernels.linear, .int8 = exact ? nullptr : kernels.int8_linear},
       linear_(variants_, runner_),
       indexer_(*kernels.indexer, runner_),

@@ -13,9 +13,10 @@ namespace hadal {
 
 class CpuBackend final : public Backend {
  public:
-  /// `kernels` runs on this CPU and outlives the backend (cpu_kernels() does). `exact`: as
-  /// BackendOptions::exact.
-  CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact = false);
+  /// `kernels` runs on this CPU and outlives the backend (cpu_kernels() does). `exact`, `pinning`:
+  /// as in BackendOptions.
+  CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact = false,
+             Pinning pinning = Pinning::none);
 
   std::string description() const override;
   void reserve(const WorkShape& shape) override;

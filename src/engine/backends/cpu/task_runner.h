@@ -14,7 +14,8 @@ namespace hadal {
 /// so neither the split nor the number of threads can change a bit.
 class TaskRunner {
  public:
-  explicit TaskRunner(std::size_t n_threads) : pool_(n_threads) {}
+  TaskRunner(std::size_t n_threads, Pinning pinning)
+      : pool_(n_threads, worker_cpus(cpu_topology(), n_threads, pinning)) {}
 
   std::size_t n_threads() const noexcept { return pool_.size(); }
 
