@@ -250,11 +250,12 @@ TEST(MatrixView, DecodesGgmlBlocksAsTheirCodecDoes) {
                                      {1, 2},
                                      {30, 700},
                                      {256, 512},
+                                     {128, 677},
                                      {511, 513},
                                      {40, 40},
                                      {735, cols}}) {
       for (const Decoder& d : decoders()) {
-        if (d.name != "decode_row" && begin != 0) continue;  // variants begin at whole groups
+        if (d.name != "decode_row" && begin % 128 != 0) continue;  // DecodeColumns
         std::vector<float> actual(end - begin + 1, 123.0f);
         d.decode(m, 1, begin, end, actual.data());
         for (std::size_t c = begin; c < end; ++c)

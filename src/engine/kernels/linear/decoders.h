@@ -1,7 +1,8 @@
-// One decoder per stored type: `open` a row, `enter(col, end)` at each multiple of kGroup, then
-// `at(col)` for whole vectors up to `end`. Exact, as decode_row. kLineColumns: columns in a cache
-// line, 0 for types whose lines are not asked for ahead; kBuffered: whether the
-// columns of a task are decoded once for all of its tokens, not beside the products of each tile.
+// One decoder per stored type (those of ggml's blocks: block_decoders.h): `open` a row, `enter(col,
+// end)` at each multiple of kGroup, then `at(col)` for whole vectors up to `end`. Exact, as
+// decode_row. kLineColumns: columns in a cache line, 0 for types whose lines are not asked for
+// ahead; kBuffered: whether the columns of a task are decoded once for all of its tokens, not
+// beside the products of each tile.
 #pragma once
 
 #include "engine/kernels/matrix_view.h"
@@ -149,46 +150,12 @@ struct Mxfp4Decoder {
   }
 };
 
-/// Any other pairing of a type with a scale layout: decode_row.
-struct AnyDecoder {
-  static constexpr Buffered kBuffered = Buffered::always;
-};
-
 /// The last, partial vector of a row: n < kLanes columns, then zeros.
 inline Simd::Vec decode_tail(const MatrixView& matrix, std::size_t row, std::size_t col,
                              std::size_t n) {
   float values[Simd::kLanes] = {};
   decode_row(matrix, row, col, col + n, values);
   return Simd::load(values);
-}
-
-/// Calls f.run<Decoder>() with the decoder of these rows.
-template <typename F>
-inline void with_decoder(const MatrixView& m, std::size_t row_begin, std::size_t row_end,
-                         const F& f) {
-  if (m.scale_layout == ScaleLayout::none) {
-    switch (m.dtype) {
-      case DType::f32:
-        return f.template run<F32Decoder>();
-      case DType::f16:
-        return f.template run<F16Decoder>();
-      case DType::bf16:
-        return f.template run<Bf16Decoder>();
-      case DType::q8_0:
-        return f.template run<Q8Decoder>();
-      case DType::mxfp4:
-        return f.template run<Mxfp4Decoder>();
-      default:
-        break;
-    }
-  } else if (m.dtype == DType::f8_e4m3 && m.scale_layout == ScaleLayout::block128 &&
-             has_small_scales(m, row_begin, row_end)) {
-    return f.template run<E4m3Decoder>();
-  } else if (m.dtype == DType::fp4 && m.scale_layout == ScaleLayout::group32 &&
-             m.scale_dtype == DType::f8_e8m0) {
-    return f.template run<Fp4Decoder>();
-  }
-  f.template run<AnyDecoder>();
 }
 
 }  // namespace

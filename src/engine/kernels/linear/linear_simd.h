@@ -3,6 +3,7 @@
 
 #include "engine/kernels/linear/linear_tasks.h"
 #include "engine/kernels/linear/linear_tile.h"
+#include "engine/kernels/linear/with_decoder.h"
 
 #include <cstring>
 #include <type_traits>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include <immintrin.h>
@@ -102,6 +103,31 @@ struct Simd {
   static Vec from_fp4_nibbles(const std::byte* p, bool high) {
     const __m128i bytes = load64(p);
     return from_fp4_codes(high ? _mm_srli_epi16(bytes, 4) : bytes);
+  }
+
+  /// (p[i] >> shift) & mask; kLanes bytes.
+  static Vec from_bits(const std::byte* p, std::size_t shift, int mask) {
+    const __m256i bytes = _mm256_cvtepu8_epi32(load64(p));
+    const __m256i bits = _mm256_srl_epi32(bytes, _mm_cvtsi32_si128(static_cast<int>(shift)));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(bits, _mm256_set1_epi32(mask)));
+  }
+  /// Element i is values[bits 2i and 2i+1 of codes], negative when bit i of signs is set.
+  static Vec from_codes_and_signs(const float (&values)[4], std::uint32_t codes,
+                                  std::uint32_t signs) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i code =
+        _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(codes)), _mm256_slli_epi32(lane, 1));
+    const __m256i bit = _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(signs)), lane);
+    const __m128 table = _mm_loadu_ps(values);
+    const Vec magnitude = _mm256_permutevar_ps(_mm256_set_m128(table, table), code);  // bits 0-1
+    return _mm256_xor_ps(magnitude, _mm256_castsi256_ps(_mm256_slli_epi32(bit, 31)));
+  }
+  /// values[nibble], nibbles as in from_fp4_nibbles.
+  static Vec from_nibbles(const std::int8_t (&values)[16], const std::byte* p, bool high) {
+    const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values));
+    const __m128i bytes = load64(p);
+    const __m128i codes = _mm_and_si128(high ? _mm_srli_epi16(bytes, 4) : bytes, _mm_set1_epi8(15));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_shuffle_epi8(table, codes)));
   }
 
   static float float_from_half(const std::byte* p) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include <immintrin.h>
@@ -100,6 +101,31 @@ struct Simd {
   static Vec from_fp4_nibbles(const std::byte* p, bool high) {
     const __m128i bytes = load128(p);
     return from_fp4_codes(high ? _mm_srli_epi16(bytes, 4) : bytes);
+  }
+
+  /// (p[i] >> shift) & mask; kLanes bytes.
+  static Vec from_bits(const std::byte* p, std::size_t shift, int mask) {
+    const __m512i bytes = _mm512_cvtepu8_epi32(load128(p));
+    const __m512i bits = _mm512_srl_epi32(bytes, _mm_cvtsi32_si128(static_cast<int>(shift)));
+    return _mm512_cvtepi32_ps(_mm512_and_si512(bits, _mm512_set1_epi32(mask)));
+  }
+  /// Element i is values[bits 2i and 2i+1 of codes], negative when bit i of signs is set.
+  static Vec from_codes_and_signs(const float (&values)[4], std::uint32_t codes,
+                                  std::uint32_t signs) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i code =
+        _mm512_srlv_epi32(_mm512_set1_epi32(static_cast<int>(codes)), _mm512_slli_epi32(lane, 1));
+    const __m512i bit = _mm512_srlv_epi32(_mm512_set1_epi32(static_cast<int>(signs)), lane);
+    const Vec magnitude =
+        _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(values)), code);  // bits 0-1
+    return _mm512_xor_ps(magnitude, _mm512_castsi512_ps(_mm512_slli_epi32(bit, 31)));
+  }
+  /// values[nibble], nibbles as in from_fp4_nibbles.
+  static Vec from_nibbles(const std::int8_t (&values)[16], const std::byte* p, bool high) {
+    const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values));
+    const __m128i bytes = load128(p);
+    const __m128i codes = _mm_and_si128(high ? _mm_srli_epi16(bytes, 4) : bytes, _mm_set1_epi8(15));
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_shuffle_epi8(table, codes)));
   }
 
   static float float_from_half(const std::byte* p) {
