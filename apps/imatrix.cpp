@@ -58,6 +58,7 @@ MeasureImportanceOptions options_of(const ImatrixFlags& flags, std::size_t n_chu
   MeasureImportanceOptions options;
   options.backend.kind = flags.engine.backend == "ref" ? BackendKind::ref : BackendKind::cpu;
   options.backend.n_threads = flags.engine.threads;
+  options.backend.pinning = pinning_of(flags.engine);
   options.backend.exact = flags.engine.exact || flags.engine.fake_quant;
   options.model.fake_quant = flags.engine.fake_quant;
   options.with_head = flags.process_output;
