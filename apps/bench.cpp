@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -76,6 +77,8 @@ Result<void> run_bench(BenchFlags flags) {
   options.backend.pinning = pinning_of(flags.engine);
   options.backend.exact = flags.engine.exact;
   options.model.fake_quant = flags.engine.fake_quant;
+  const auto most = std::max_element(options.threads.begin(), options.threads.end());
+  place_memory(most == options.threads.end() ? 0 : *most);
   if (flags.bandwidth) {
     print_bandwidth(options);
     return {};

@@ -33,6 +33,11 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
       "simulate the FP8/FP4 activations of the official inference code (implies --exact)");
 }
 
+MemoryPlacement place_memory(std::size_t n_threads) {
+  const std::size_t n = n_threads != 0 ? n_threads : default_n_threads();
+  return interleave_memory(nodes_to_interleave(cpu_topology(), n));
+}
+
 Pinning pinning_of(const EngineFlags& flags) {
   if (flags.pin == "none") return Pinning::none;
   return flags.pin == "fixed" ? Pinning::fixed : Pinning::cores;
@@ -50,6 +55,7 @@ Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
   options.backend.pinning = pinning_of(flags);
   options.backend.exact = flags.exact || flags.fake_quant;
   options.model.fake_quant = flags.fake_quant;
+  place_memory(flags.threads);
   return Engine::open(flags.model, options);
 }
 

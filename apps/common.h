@@ -1,6 +1,7 @@
 // What several verbs share: flags that choose model and machine, and the way errors are said.
 #pragma once
 
+#include "base/numa.h"
 #include "engine/engine.h"
 
 #include <CLI/CLI.hpp>
@@ -26,6 +27,9 @@ struct EngineFlags {
 
 /// Adds -m/--model, -t/--threads, --pin, --backend, --exact and --qat.
 void add_engine_flags(CLI::App& verb, EngineFlags& flags);
+/// Spreads memory over the nodes that `n_threads` (0: the default) work on. Before files are
+/// opened.
+MemoryPlacement place_memory(std::size_t n_threads);
 /// --pin as a value.
 Pinning pinning_of(const EngineFlags& flags);
 Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags);

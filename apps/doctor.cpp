@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -36,6 +37,7 @@ struct ModelRow {
 
 struct Diagnosis {
   Machine machine;
+  MemoryPlacement placement = MemoryPlacement::local;  ///< of a run with the default threads
   std::string kernels;  ///< the cpu backend in words, or why there is none
   bool kernels_ok = false;
   double read_bytes_per_s = 0;
@@ -92,13 +94,14 @@ Result<std::vector<ModelRow>> model_rows(const Diagnosis& d) {
 Result<Diagnosis> diagnose() {
   Diagnosis d;
   d.machine = look_at_machine();
+  d.placement = place_memory(d.machine.n_threads);
   const auto backend = make_backend({.kind = BackendKind::cpu, .n_threads = 0});
   d.kernels_ok = backend.has_value();
   d.kernels = backend ? (*backend)->description() : backend.error().message;
   bench::MachineMeter meter(d.machine.available_bytes);
-  d.read_bytes_per_s = meter.read_bytes_per_s(d.machine.n_cpus);
-  d.int8_ops_per_s = meter.ops_per_s(bench::OperandClass::int8, d.machine.n_cpus);
-  d.bf16_ops_per_s = meter.ops_per_s(bench::OperandClass::bf16, d.machine.n_cpus);
+  d.read_bytes_per_s = meter.read_bytes_per_s(d.machine.n_threads);
+  d.int8_ops_per_s = meter.ops_per_s(bench::OperandClass::int8, d.machine.n_threads);
+  d.bf16_ops_per_s = meter.ops_per_s(bench::OperandClass::bf16, d.machine.n_threads);
   d.cache = hub_cache_root();
   d.cache_free_bytes = free_disk_bytes(d.cache);
   d.cached_models = models_in(d.cache);
@@ -136,10 +139,63 @@ std::string verdict(const ModelRow& row, const Diagnosis& d) {
       bytes_text(row.needs.weight_bytes + kReserveBytes - d.machine.available_bytes));
 }
 
+std::string plural(std::size_t n, std::string_view what) {
+  return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+}
+
+std::string threads_text(const Machine& m) {
+  const std::string cores =
+      fmt::format("{}, {}", plural(m.n_cores, "core"), plural(m.n_cpus, "CPU"));
+  const std::string why =
+      m.n_threads < m.n_cores
+          ? fmt::format("all that the CPU quota of {:.1f} pays for ({})", m.cpu_quota.value_or(0),
+                        cores)
+          : fmt::format("one per core ({}{})", cores, m.cpu_quota ? "" : ", no CPU quota");
+  const char* where = m.n_cores < m.n_cpus ? "kept to one hardware thread of each core"
+                                           : "not pinned (--pin fixed ties each to a core)";
+  return fmt::format("{} by default: {}, {}", m.n_threads, why, where);
+}
+
+/// What becomes of weights and work memory on machines with several memory nodes.
+std::string nodes_text(const Diagnosis& d) {
+  const std::string n = plural(d.machine.n_nodes, "memory node");
+  switch (d.placement) {
+    case MemoryPlacement::interleaved:
+      return n +
+             ": pages in turn on each; files that are cached already stay where they are "
+             "(evict them once: vmtouch -e FILE)";
+    case MemoryPlacement::given:
+      return n + ": the memory policy that this process was started with is kept";
+    case MemoryPlacement::refused:
+      return n + ": the system allows no policy; start it with numactl --interleave=all";
+    case MemoryPlacement::local:
+      break;
+  }
+  return n + (d.machine.n_nodes == 1 ? ": nothing to place" : ": one thread, memory beside it");
+}
+
+/// Mapped files (weights) have pages of normal size whatever the mode.
+std::string pages_text(std::string_view mode) {
+  if (mode == "never") {
+    return "huge pages are off; for activations: echo madvise > "
+           "/sys/kernel/mm/transparent_hugepage/enabled (as root)";
+  }
+  if (mode == "always" || mode == "madvise")
+    return fmt::format("huge pages for activations (mode {}); weights, mapped: normal pages", mode);
+  return "normal; whether huge ones are allowed cannot be read";
+}
+
+std::string_view name_of(MemoryPlacement placement) {
+  constexpr std::array<std::string_view, 4> kNames = {"local", "interleaved", "given", "refused"};
+  return kNames[static_cast<std::size_t>(placement)];
+}
+
 void print_text(const Diagnosis& d) {
   const Machine& m = d.machine;
   fmt::print("This machine\n");
   fmt::print("  cpu        {}, {} usable\n", m.cpu, m.n_cpus);
+  fmt::print("  threads    {}\n", threads_text(m));
+  fmt::print("  nodes      {}\n", nodes_text(d));
   fmt::print("  features   {}\n", fmt::join(m.cpu_features, " "));
   fmt::print("  kernels    {}\n", d.kernels);
   fmt::print("  memory     {}, {} available{}\n", bytes_text(m.memory_bytes),
@@ -147,8 +203,9 @@ void print_text(const Diagnosis& d) {
              m.memory_limit_bytes ? fmt::format(" (limit of this control group: {})",
                                                 bytes_text(*m.memory_limit_bytes))
                                   : "");
+  fmt::print("  pages      {}\n", pages_text(m.huge_pages));
   fmt::print("  bandwidth  {:.1f} GB/s, measured: reading with {} threads\n",
-             d.read_bytes_per_s / 1e9, m.n_cpus);
+             d.read_bytes_per_s / 1e9, m.n_threads);
   fmt::print("  products   int8 {:.0f} GOP/s, bf16 {:.0f} GFLOP/s at most, measured likewise\n",
              d.int8_ops_per_s / 1e9, d.bf16_ops_per_s / 1e9);
   fmt::print("  disk       {} free for models in {}\n", bytes_text(d.cache_free_bytes),
@@ -189,6 +246,12 @@ void print_json(const Diagnosis& d) {
       {"cpu", m.cpu},
       {"cpu_features", m.cpu_features},
       {"n_cpus", m.n_cpus},
+      {"n_cores", m.n_cores},
+      {"n_nodes", m.n_nodes},
+      {"cpu_quota", m.cpu_quota ? Json(*m.cpu_quota) : Json()},
+      {"n_threads", m.n_threads},
+      {"memory_placement", name_of(d.placement)},
+      {"huge_pages", m.huge_pages},
       {"kernels", d.kernels},
       {"memory_bytes", m.memory_bytes},
       {"available_bytes", m.available_bytes},

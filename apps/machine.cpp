@@ -33,6 +33,16 @@ std::uint64_t meminfo_bytes(std::string_view key) {
   return kib * kKiB;
 }
 
+/// The word in brackets: "always [madvise] never".
+std::string huge_page_mode() {
+  std::ifstream in("/sys/kernel/mm/transparent_hugepage/enabled");
+  for (std::string word; in >> word;) {
+    if (word.size() > 2 && word.front() == '[' && word.back() == ']')
+      return word.substr(1, word.size() - 2);
+  }
+  return "unknown";
+}
+
 std::vector<std::string> cpu_features() {
   constexpr std::array<std::string_view, 15> kOfInterest = {
       "avx2",     "fma",      "f16c",     "avx512f",     "avx512bw",
@@ -56,7 +66,13 @@ Machine look_at_machine() {
   machine.cpu = value_of("/proc/cpuinfo", "model name");
   if (machine.cpu.empty()) machine.cpu = "unknown";
   machine.cpu_features = cpu_features();
-  machine.n_cpus = cpu_topology().cpus.size();
+  const CpuTopology& topology = cpu_topology();
+  machine.n_cpus = topology.cpus.size();
+  machine.n_cores = topology.n_cores();
+  machine.n_nodes = topology.nodes().size();
+  machine.cpu_quota = topology.quota;
+  machine.n_threads = default_n_threads();
+  machine.huge_pages = huge_page_mode();
   machine.memory_bytes = meminfo_bytes("MemTotal");
   machine.available_bytes = meminfo_bytes("MemAvailable");
   machine.memory_limit_bytes = memory_limit_bytes();

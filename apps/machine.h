@@ -13,8 +13,14 @@ namespace hadal {
 struct Machine {
   std::string cpu;  ///< "AMD EPYC"; "unknown" when the system does not say
   std::vector<std::string>
-      cpu_features;                   ///< those that kernels use or will use, as Linux names them
-  std::size_t n_cpus = 1;             ///< CPUs this process may run on
+      cpu_features;                 ///< those that kernels use or will use, as Linux names them
+  std::size_t n_cpus = 1;           ///< CPUs (hardware threads) this process may run on
+  std::size_t n_cores = 1;          ///< physical cores of these
+  std::size_t n_nodes = 1;          ///< memory nodes of these
+  std::optional<double> cpu_quota;  ///< CPUs' worth of time, when the control group has a limit
+  std::size_t n_threads = 1;        ///< that a run starts by default
+  std::string
+      huge_pages;  ///< Linux's mode for anonymous memory: always, madvise, never; or unknown
   std::uint64_t memory_bytes = 0;     ///< installed
   std::uint64_t available_bytes = 0;  ///< without swapping, the container's limit respected
   std::optional<std::uint64_t> memory_limit_bytes;  ///< of the control group, when it has one

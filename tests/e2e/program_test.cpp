@@ -45,6 +45,8 @@ TEST(Doctor, TellsProgramsWhatFits) {
   ASSERT_TRUE(json.is_object()) << run.out;
   EXPECT_GT(json["read_gb_s"].get<double>(), 0.0);
   EXPECT_GE(json["n_cpus"].get<int>(), 1);
+  EXPECT_GE(json["n_threads"].get<int>(), 1);
+  EXPECT_LE(json["n_threads"].get<int>(), json["n_cores"].get<int>());
   EXPECT_GE(json["models"].size(), 2u);
 }
 
