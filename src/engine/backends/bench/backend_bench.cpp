@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -223,6 +224,27 @@ class Bench {
   CpuBackend backend_;
 };
 
+/// What the pool itself costs: waking, ending and waiting around one task of 20 us per thread, and
+/// taking one task of many (docs/threads.md).
+void measure_pool(std::size_t n_threads) {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kTask = std::chrono::microseconds(20);
+  constexpr std::size_t kRuns = 100;
+  constexpr std::size_t kTasks = 100'000;
+  ThreadPool pool(n_threads);
+  const Times runs = measure(n_threads, [&] {
+    for (std::size_t i = 0; i < kRuns; ++i) {
+      pool.run(n_threads, [&](std::size_t) {
+        for (const auto begun = Clock::now(); Clock::now() - begun < kTask;) {
+        }
+      });
+    }
+  });
+  const Times tasks = measure(n_threads, [&] { pool.run(kTasks, [](std::size_t) {}); });
+  fmt::print("pool of {}: a run costs {:.2f} us beside its tasks, a task {:.3f} us (medians)\n",
+             n_threads, 1e6 * runs.median / kRuns - 20.0, 1e6 * tasks.median / kTasks);
+}
+
 void run(const CpuKernels& kernels, std::size_t n_threads, const char* filter) {
   Bench bench(kernels, n_threads, filter);
   for (const std::size_t n : {1, 2, 4, 8, 12, 16, 64, 256}) {
@@ -243,12 +265,13 @@ void run(const CpuKernels& kernels, std::size_t n_threads, const char* filter) {
 }  // namespace hadal::bench
 
 int main(int argc, char** argv) {
-  const std::size_t n_threads =
-      argc > 1 ? std::strtoul(argv[1], nullptr, 10) : hadal::default_n_threads();
+  const std::size_t wanted = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 0;
+  const std::size_t n_threads = wanted != 0 ? wanted : hadal::default_n_threads();
+  hadal::bench::measure_pool(n_threads);
   const char* isa = std::getenv("HADAL_CPU_ISA");
   for (const hadal::CpuKernels& kernels : hadal::cpu_kernels()) {
     if (!kernels.runs_here() || (isa != nullptr && kernels.name != isa)) continue;
-    hadal::bench::run(kernels, n_threads == 0 ? 1 : n_threads, argc > 2 ? argv[2] : "");
+    hadal::bench::run(kernels, n_threads, argc > 2 ? argv[2] : "");
   }
   return 0;
 }
