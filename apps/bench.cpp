@@ -77,8 +77,10 @@ Result<void> run_bench(BenchFlags flags) {
   options.backend.pinning = pinning_of(flags.engine);
   options.backend.exact = flags.engine.exact;
   options.model.fake_quant = flags.engine.fake_quant;
-  const auto most = std::max_element(options.threads.begin(), options.threads.end());
-  place_memory(most == options.threads.end() ? 0 : *most);
+  std::size_t most_threads = 1;
+  for (const std::size_t threads : options.threads)
+    most_threads = std::max(most_threads, threads != 0 ? threads : default_n_threads());
+  place_memory(most_threads);
   if (flags.bandwidth) {
     print_bandwidth(options);
     return {};
