@@ -59,6 +59,18 @@ class BuiltIn : public testing::Test {
   }
 };
 
+TEST_F(BuiltIn, GivesTheSameLogitsWhereverThreadsMayRun) {
+  const auto logits = [](const char* pin) {
+    return run_program({"logits", "--tokens", "1,2,3", "-t", "2", "--pin", pin, "--json"});
+  };
+  const Outcome anywhere = logits("none");
+
+  ASSERT_EQ(anywhere.exit_code, 0) << anywhere.err;
+  EXPECT_EQ(logits("cores").out, anywhere.out);
+  EXPECT_EQ(logits("fixed").out, anywhere.out);
+  EXPECT_EQ(logits("somewhere").exit_code, 2);
+}
+
 TEST_F(BuiltIn, PlaysTheSameEpisodeEveryTime) {
   const std::vector<std::string> one = {"play", "--seed", "3", "--depth", "1", "--json", "-t", "1"};
   std::vector<std::string> two = one;
