@@ -225,7 +225,9 @@ class GgufOutput {
         const MatrixView* stored = source_.stored(*part.spec);
         if (!has_searched_scales(part.encoding)) continue;
         if (stored != nullptr && is_stored_as(*stored, part.encoding)) continue;
-        HADAL_ASSIGN(part.importance, importance.find(job.name, i, job.parts.size(), part.cols()));
+        const bool is_grouped = part.spec->name.ends_with(".attn.wo_a.weight");
+        HADAL_ASSIGN(part.importance, importance.find(job.name, i, job.parts.size(), part.cols(),
+                                                      is_grouped ? config_.o_groups : 1));
         if (part.importance.empty())
           notes.add(
               fmt::format("quantised without importance, because {} has none", importance.source()),

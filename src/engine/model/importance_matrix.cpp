@@ -51,6 +51,12 @@ Result<void> check_sums(const WeightImportance& weight) {
   return {};
 }
 
+/// ggml drops the dimensions of size 1 at the end.
+std::vector<std::uint64_t> dims_of(std::size_t n_columns, std::size_t n_matrices) {
+  if (n_matrices == 1) return {n_columns};
+  return {n_columns, n_matrices};
+}
+
 template <typename T>
 Result<void> write_floats(std::span<const T> values, TensorSink& sink) {
   std::vector<float> floats(values.size());
@@ -69,12 +75,14 @@ Result<ImportanceMatrix> ImportanceMatrix::open(const std::filesystem::path& pat
 }
 
 Result<std::span<const float>> ImportanceMatrix::find(std::string_view name, std::size_t matrix,
-                                                      std::size_t n_matrices,
-                                                      std::size_t n_columns) const {
+                                                      std::size_t n_matrices, std::size_t n_columns,
+                                                      std::size_t n_groups) const {
   const GgufTensor* sums = file_.find_tensor(fmt::format("{}{}", name, kSums));
   if (sums == nullptr) return std::span<const float>();
   const std::span<const float> values = floats_of(*sums);
-  if (sums->dims[0] != n_columns || values.size() != n_columns * n_matrices)
+  const std::size_t width = sums->dims[0];
+  const bool has_groups = n_matrices == 1 && width == n_columns * n_groups;
+  if ((!has_groups && width != n_columns) || values.size() != width * n_matrices)
     return error(ErrorCode::bad_format,
                  "{}: tensor {}: expected {} matrices of {} columns, found [{}]; was it made with "
                  "another model?",
@@ -84,7 +92,7 @@ Result<std::span<const float>> ImportanceMatrix::find(std::string_view name, std
     const std::span<const float> n = floats_of(*counts);
     if (n.size() == n_matrices && !(n[matrix] > 0.0f)) return std::span<const float>();
   }
-  return values.subspan(matrix * n_columns, n_columns);
+  return values.subspan(matrix * width, width);
 }
 
 Result<void> write_importance_matrix(const std::filesystem::path& path,
@@ -97,11 +105,10 @@ Result<void> write_importance_matrix(const std::filesystem::path& path,
   writer.add_u32("imatrix.chunk_size", text.chunk_size);
   for (const WeightImportance& weight : weights) {
     HADAL_TRY(check_sums(weight));
-    const std::size_t n_matrices = weight.counts.size();
     HADAL_TRY(writer.declare(fmt::format("{}{}", weight.name, kSums), DType::f32,
-                             {weight.n_columns, n_matrices}));
-    HADAL_TRY(
-        writer.declare(fmt::format("{}{}", weight.name, kCounts), DType::f32, {1, n_matrices}));
+                             dims_of(weight.n_columns, weight.counts.size())));
+    HADAL_TRY(writer.declare(fmt::format("{}{}", weight.name, kCounts), DType::f32,
+                             dims_of(1, weight.counts.size())));
   }
   return writer.write(path, [&](std::size_t tensor, TensorSink& sink) {
     const WeightImportance& weight = weights[tensor / 2];

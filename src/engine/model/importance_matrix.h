@@ -29,9 +29,13 @@ class ImportanceMatrix {
 
   /// The sums for matrix `matrix` of the weight that GGUF calls `name`, one per column; their
   /// ratios are what counts. Empty when the file knows nothing: no such weight, or no token met it.
+  /// @param n_groups  groups of rows that meet inputs of their own (wo_a): a single matrix may have
+  ///                  sums for each of them, which llama-imatrix lays side by side; then those of
+  ///                  all groups are returned.
   /// Errors: bad_format, when the file's weight has another shape.
   Result<std::span<const float>> find(std::string_view name, std::size_t matrix,
-                                      std::size_t n_matrices, std::size_t n_columns) const;
+                                      std::size_t n_matrices, std::size_t n_columns,
+                                      std::size_t n_groups = 1) const;
 
   const std::string& source() const noexcept { return file_.source(); }
 

@@ -91,6 +91,22 @@ TEST_F(ImportanceFile, IsReadAsItWasWritten) {
   EXPECT_EQ(found("b", 2, 3, 2), (std::vector<float>{6, 1e30f}));
 }
 
+/// As llama-imatrix (llama.cpp v0.5.0) writes attn_output_a, whose groups of rows have inputs of
+/// their own.
+TEST_F(ImportanceFile, GroupsOfRowsMayHaveSumsOfTheirOwn) {
+  const WeightImportance weight = {
+      .name = "w", .n_columns = 6, .sums = {1, 2, 3, 4, 5, 6}, .counts = {7}};
+  ASSERT_TRUE(write_importance_matrix(path_, {&weight, 1}, {}));
+  const auto file = ImportanceMatrix::open(path_);
+  ASSERT_TRUE(file) << file.error().message;
+
+  EXPECT_EQ(file->find("w", 0, 1, 3, 2)->size(), 6u);
+  EXPECT_EQ(file->find("w", 0, 1, 6, 2)->size(), 6u);  // one for all groups
+  EXPECT_FALSE(file->find("w", 0, 1, 3));
+  EXPECT_FALSE(file->find("w", 0, 1, 2, 2));
+  EXPECT_FALSE(file->find("w", 0, 2, 3, 2));
+}
+
 /// What llama-quantize looks for (tools/quantize and common/imatrix-loader.cpp of llama.cpp).
 TEST_F(ImportanceFile, HasTheKeysAndShapesOfLlamaCpp) {
   const WeightImportance weight = {

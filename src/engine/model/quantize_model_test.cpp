@@ -315,6 +315,36 @@ TEST_F(QuantizeModel, ImportanceOfEachExpertIsItsOwn) {
   expect_contains(report.notes[0], "24 tensors");
 }
 
+TEST_F(QuantizeModel, GroupsOfRowsHaveTheirOwnImportance) {
+  ModelConfig config = config_of_blocks();
+  config.head_dim = 64;  // wo_a: 2 groups of 128 columns
+  synth("a.gguf", WeightTypes::f32, config);
+  const std::string name = "layers.0.attn.wo_a.weight";
+  const std::size_t columns = open("a.gguf").find(name)->view.cols;
+  const auto quantized = [&](const std::vector<double>& sums) {
+    const WeightImportance weight = {.name = "blk.0.attn_output_a.weight",
+                                     .n_columns = sums.size(),
+                                     .sums = sums,
+                                     .counts = {1}};
+    EXPECT_TRUE(write_importance_matrix(path("imatrix.gguf"), {&weight, 1}, {}));
+    const auto importance = ImportanceMatrix::open(path("imatrix.gguf"));
+    quantize("a.gguf", "b.gguf",
+             {.experts = Encoding::q8_0, .rest = Encoding::q4_0, .importance = &*importance});
+    return values_of(*open("b.gguf").find(name));
+  };
+  std::vector<double> first(columns, 1.0), second(columns, 1.0);
+  for (std::size_t c = 0; c < columns; c += 8) first[c] = second[c + 3] = 100.0;
+  std::vector<double> both = first;
+  both.insert(both.end(), second.begin(), second.end());  // o_groups is 2
+
+  const std::vector<float> a = quantized(first), b = quantized(second), ab = quantized(both);
+
+  const auto half = static_cast<std::ptrdiff_t>(ab.size() / 2);
+  EXPECT_TRUE(std::equal(ab.begin(), ab.begin() + half, a.begin()));
+  EXPECT_TRUE(std::equal(ab.begin() + half, ab.end(), b.begin() + half));
+  EXPECT_FALSE(std::equal(ab.begin(), ab.begin() + half, b.begin()));
+}
+
 TEST_F(QuantizeModel, ImportanceOfAnotherModelIsAnError) {
   synth("a.gguf", WeightTypes::f32, config_of_blocks());
   write_importance(path("imatrix.gguf"), 128, [](std::size_t, std::size_t) { return 1.0f; });

@@ -14,6 +14,22 @@ std::size_t tasks_per_piece(std::size_t scratch_floats, std::size_t cols, std::s
   return std::max(n_threads, scratch_floats / (kEncodingRows * cols));
 }
 
+/// Rows [first, first + n), whose values are given, each with the importance of its group. Types
+/// that take an importance have no scales beside.
+void encode_with_importance(const TensorPlan& plan, std::size_t first, std::size_t n,
+                            const float* values, std::byte* weight) {
+  const std::size_t cols = plan.cols();
+  const std::size_t group_rows = plan.rows() * cols / plan.importance.size();
+  const std::size_t row_bytes = encoded_row_bytes(plan.encoding, cols);
+  for (std::size_t row = first; row < first + n;) {
+    const std::size_t group = row / group_rows;
+    const std::size_t end = std::min(first + n, (group + 1) * group_rows);
+    encode_rows(plan.encoding, {values + (row - first) * cols, (end - row) * cols}, cols,
+                weight + (row - first) * row_bytes, nullptr, &plan.importance[group * cols]);
+    row = end;
+  }
+}
+
 }  // namespace
 
 std::size_t TensorPlan::rows() const {
@@ -34,8 +50,11 @@ void TensorStream::encode(const TensorPlan& plan, std::size_t first, std::size_t
     return;
   }
   source_.read_rows(*plan.spec, first, n, scratch);
-  encode_rows(plan.encoding, {scratch, n * plan.cols()}, plan.cols(), weight, scale,
-              plan.importance.empty() ? nullptr : plan.importance.data());
+  if (plan.importance.empty()) {
+    encode_rows(plan.encoding, {scratch, n * plan.cols()}, plan.cols(), weight, scale);
+  } else {
+    encode_with_importance(plan, first, n, scratch, weight);
+  }
 }
 
 Result<std::vector<std::byte>> TensorStream::write_weight(const TensorPlan& plan,

@@ -18,8 +18,10 @@ namespace hadal {
 struct TensorPlan {
   const TensorSpec* spec;
   Encoding encoding;
-  DType scale_dtype = DType::f8_e8m0;      ///< f32 when FP8 with f32 scales is copied
-  std::span<const float> importance = {};  ///< of the columns; empty: all count the same
+  DType scale_dtype = DType::f8_e8m0;  ///< f32 when FP8 with f32 scales is copied
+  /// Of the columns, side by side for equal groups of rows when it is longer than a row; empty: all
+  /// columns count the same.
+  std::span<const float> importance = {};
 
   std::size_t rows() const;
   std::size_t cols() const { return spec->shape.back(); }
