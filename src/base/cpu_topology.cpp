@@ -80,6 +80,7 @@ std::vector<Cpu> in_order_of_use(const CpuTopology& topology) {
     return a.sibling != b.sibling ? a.sibling < b.sibling : a.turn < b.turn;
   });
   std::vector<Cpu> order;
+  order.reserve(places.size());
   for (const Place& place : places) order.push_back(place.cpu);
   return order;
 }
