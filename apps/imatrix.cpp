@@ -92,6 +92,7 @@ Result<void> make_imatrix(const ImatrixFlags& flags) {
   if (std::filesystem::equivalent(flags.out, flags.text, ignored))
     return error(ErrorCode::invalid_argument, "--out {}: is the text; expected another name",
                  flags.out);
+  place_memory(flags.engine.threads);
   HADAL_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(flags.engine.model));
   HADAL_ASSIGN(const std::vector<std::int32_t> tokens, tokens_of(flags, checkpoint));
   const auto chunks = chunks_of(tokens, checkpoint.config().bos_token_id, flags.chunk);

@@ -235,6 +235,36 @@ TEST(MeasureImportance, OfAChunkIsThatOfItsTokensOneByOne) {
   }
 }
 
+/// Rows as the QAT simulation rounds them. Sums over one token are squares, whose roots are exact.
+std::vector<float> rounded_roots(const WeightImportance& weight) {
+  std::vector<float> x;
+  for (const double sum : weight.sums) x.push_back(static_cast<float>(std::sqrt(sum)));
+  fake_quant_e4m3(dense_rows(x.data(), 1, x.size()), 128);
+  return x;
+}
+
+TEST(MeasureImportance, UnderQatMeasuresRoundedInputs) {
+  const auto checkpoint = open_builtin_checkpoint();
+  if (!checkpoint) GTEST_SKIP() << "this build has no built-in model";
+  ASSERT_EQ(checkpoint->find("layers.0.ffn.shared_experts.w1.weight")->view.dtype, DType::f8_e4m3);
+
+  const auto weights = measured(
+      *checkpoint, {{7}}, {.backend = {.kind = BackendKind::ref}, .model = {.fake_quant = true}});
+
+  const auto expect_sums = [&](const std::string& name, const std::vector<float>& x) {
+    const WeightImportance* weight = find(weights, name);
+    ASSERT_EQ(weight->sums.size(), x.size()) << name;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      EXPECT_EQ(weight->sums[i], double{x[i]} * double{x[i]}) << name << " " << i;
+  };
+  // the router meets the same input, but not rounded
+  expect_sums("blk.0.ffn_gate_shexp.weight",
+              rounded_roots(*find(weights, "blk.0.ffn_gate_inp.weight")));
+  // what is rounded stays when it is rounded again
+  expect_sums("blk.0.ffn_down_shexp.weight",
+              rounded_roots(*find(weights, "blk.0.ffn_down_shexp.weight")));
+}
+
 TEST(MeasureImportance, CountsTokensGroupsAndChoices) {
   const SyntheticEngine engine = g1();
 
