@@ -160,7 +160,7 @@ class PackedTask {
   }
 
  private:
-  static constexpr std::size_t kL1Floats = 6 * 1024;
+  static constexpr std::size_t kL1Floats = std::size_t{6} * 1024;
   static constexpr std::size_t kMaxRows = 64;
 
   void multiply(std::size_t row, std::size_t row_end, std::size_t begin, std::size_t end) {
