@@ -21,11 +21,12 @@ inline void prefetch(const std::byte* begin, const std::byte* end) {
 }
 
 /// Asks for memory in the order of its bytes, a little with each block that is unpacked, so that
-/// the hardware sees one stream and runs ahead of it.
+/// the hardware sees one stream and runs ahead of it. Not inlined: with GCC 12 on Zen 4 products of
+/// one token read a quarter to a third less per second when it was.
 class LinearAhead {
  public:
   LinearAhead(const std::byte* begin, const std::byte* end) : next_(begin), end_(end) {}
-  void advance(std::size_t n_bytes) {
+  [[gnu::noinline]] void advance(std::size_t n_bytes) {
     const std::byte* stop = next_ + n_bytes < end_ ? next_ + n_bytes : end_;
     prefetch(next_, stop);
     if (next_ < stop) next_ += (stop - next_ + 63) / 64 * 64;

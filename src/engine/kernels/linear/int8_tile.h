@@ -65,16 +65,29 @@ inline void add_minimum(const float* mins, const float* words, Simd::Vec (&acc)[
     acc[t] = Simd::fma(min, Simd::set1(words[kScaledSum * T + t]), acc[t]);
 }
 
-/// sum[t] += groups [begin, end) of the block; `group(g)` gives their bytes.
+/// sum[t] += groups [begin, end) of the block; `group(g)` gives their bytes. One token alone would
+/// wait for each dot product before the next: its groups are summed in kChains parts.
 template <std::size_t T, typename Unpacker, typename Group>
 inline void add_groups(const Group& group, std::size_t begin, std::size_t end, const float* words,
                        Int8Simd::Ints (&sum)[T]) {
+  constexpr std::size_t kChains = T == 1 ? 4 : T == 2 ? 2 : 1;
+  Int8Simd::Ints part[kChains][T] = {};
+  HADAL_UNROLL
+  for (std::size_t t = 0; t < T; ++t) part[0][t] = sum[t];
   HADAL_UNROLL
   for (std::size_t g = begin; g < end; ++g) {
     const Int8Simd::Bytes w = group(g);
     HADAL_UNROLL
-    for (std::size_t t = 0; t < T; ++t)
-      sum[t] = Int8Simd::dot<Unpacker::kWide>(sum[t], w, as_words(words) + g * T + t);
+    for (std::size_t t = 0; t < T; ++t) {
+      Int8Simd::Ints& s = part[g % kChains][t];
+      s = Int8Simd::dot<Unpacker::kWide>(s, w, as_words(words) + g * T + t);
+    }
+  }
+  HADAL_UNROLL
+  for (std::size_t t = 0; t < T; ++t) {
+    sum[t] = part[0][t];
+    HADAL_UNROLL
+    for (std::size_t c = 1; c < kChains; ++c) sum[t] = Int8Simd::add(sum[t], part[c][t]);
   }
 }
 

@@ -112,6 +112,9 @@ struct Int8Simd {
       return _mm256_add_epi32(sum, _mm256_madd_epi16(high, _mm256_set1_epi16(16)));
     }
   }
+  static Ints add(Ints a, Ints b) {
+    return _mm256_add_epi32(a, b);
+  }
   static __m256 to_float(Ints v) {
     return _mm256_cvtepi32_ps(v);
   }

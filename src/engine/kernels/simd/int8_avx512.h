@@ -25,7 +25,8 @@ struct Int8Simd {
 
   /// out[j] <- bytes [offset + 4j, offset + 4j + 4) of every row.
   template <typename Rows>
-  static void transpose(const Rows& rows, std::size_t offset, Bytes (&out)[4]) {
+  [[gnu::always_inline]] static void transpose(const Rows& rows, std::size_t offset,
+                                               Bytes (&out)[4]) {
     Bytes z[4];  // lane l holds 16 bytes of row 4l + i
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
@@ -97,6 +98,9 @@ struct Int8Simd {
   template <bool kWide>
   static Ints dot(Ints sum, Bytes weights, const Int8Word* activations) {
     return _mm512_dpbusd_epi32(sum, weights, _mm512_set1_epi32(*activations));
+  }
+  static Ints add(Ints a, Ints b) {
+    return _mm512_add_epi32(a, b);
   }
   static __m512 to_float(Ints v) {
     return _mm512_cvtepi32_ps(v);
