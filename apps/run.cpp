@@ -140,8 +140,10 @@ void add_run(CLI::App& app, int& exit_code) {
   verb->add_option("--think", flags->think, "reasoning: off, high, max")
       ->check(CLI::IsMember({"off", "high", "max"}))
       ->capture_default_str();
-  verb->add_option("--draft", flags->drafts,
-                   "tokens drafted per step by the MTP block, if the model has one")
+  verb->add_option(
+          "--draft", flags->drafts,
+          "tokens drafted per step by the MTP block, if the model has one; given up when that "
+          "is slower")
       ->check(CLI::Range(0, 8));
   verb->callback([flags, prompt, temperature, &exit_code] {
     if (const auto done = run(*flags, prompt->count() > 0, temperature->count() > 0); !done)

@@ -162,6 +162,7 @@ Result<Completion> LocalModel::complete(const CompletionRequest& request,
           request.options.max_tokens > 0 ? std::min(request.options.max_tokens, room) : room,
       .stop_tokens = {config.eos_token_id},
       .n_drafts = engine_.model().has_mtp() ? options_.n_drafts : 0,
+      .drafts_must_pay = true,
       .on_token = [&](const TokenChoice& choice) {
         if (first_token == start) first_token = Clock::now();
         return choice.token == config.eos_token_id || answer.take(choice.token);

@@ -13,7 +13,8 @@ namespace hadal {
 
 struct LocalModelOptions {
   std::size_t context = 0;   ///< most tokens of prompt and answer; 0: the model's own limit
-  std::size_t n_drafts = 0;  ///< MTP speculation; never changes the answer
+  std::size_t n_drafts = 0;  ///< MTP speculation, given up when it does not pay;
+                             ///< never changes the answer
   /// Prompt tokens done and in all, while a prompt is read; may be empty.
   std::function<void(std::size_t done, std::size_t total)> on_prefill;
 };

@@ -1,11 +1,27 @@
 #include "engine/generate.h"
 
 #include "base/check.h"
+#include "engine/sampling/draft_policy.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace hadal {
 namespace {
+
+/// Seconds since the last call.
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> seconds = now - last_;
+    last_ = now;
+    return seconds.count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
 
 /// State for this many tokens of an answer is taken at once, so that a step allocates nothing; what
 /// lies beyond them comes page by page.
@@ -27,6 +43,7 @@ struct Running {
   std::vector<std::int32_t> next;
   std::vector<std::int32_t> said;  ///< history + prompt tokens fed so far, for penalties
   bool done = false;
+  DraftPolicy policy;
 
   // Of the running pass:
   std::vector<std::int32_t> fed;
@@ -35,9 +52,12 @@ struct Running {
       0;  ///< how many of the fed tokens stay in the state: all but rejected drafts
 
   bool in_prefill() const { return result.tokens.empty(); }
-  bool speculates() const { return request->n_drafts > 0; }
+  bool speculates() const {
+    return request->n_drafts > 0 && !(request->drafts_must_pay && policy.gave_up());
+  }
   /// Drafts worth making now: none beyond max_tokens, none that a roll-back could not undo.
   std::size_t n_drafts() const {
+    if (request->drafts_must_pay && !policy.wants_drafts()) return 0;
     const std::size_t left = request->max_tokens - result.tokens.size();
     return std::min({request->n_drafts, left - 1, SequenceState::kMaxRollback - 1});
   }
@@ -136,12 +156,15 @@ class Batch {
   }
 
   std::vector<Generation> run() {
-    while (pick_inputs()) {
+    double drafting_seconds = 0;  // of the drafts that the next pass verifies
+    for (Stopwatch watch; pick_inputs();) {
       const bool want_streams = std::any_of(picked_.begin(), picked_.end(),
                                             [](const Running* r) { return r->speculates(); });
       model_.forward(inputs_, output_, want_streams);
       take(output_);
+      record(watch.lap(), drafting_seconds);
       if (want_streams) draft(output_.streams);
+      drafting_seconds = watch.lap();
     }
     std::vector<Generation> results;
     for (Running& r : running_) results.push_back(std::move(r.result));
@@ -183,6 +206,17 @@ class Batch {
     if (options_.on_prefill && n_prompt_done_ != n_prompt_shown_) {
       n_prompt_shown_ = n_prompt_done_;
       options_.on_prefill(n_prompt_done_, n_prompt_);
+    }
+  }
+
+  /// Tells the policies of decoding requests what the pass cost and gave. The making of drafts
+  /// counts for those that had some.
+  void record(double pass_seconds, double drafting_seconds) {
+    for (std::size_t i = 0; i < picked_.size(); ++i) {
+      Running& r = *picked_[i];
+      if (inputs_[i].logits != LogitsFor::all) continue;  // a part of a prompt
+      const bool drafted = r.fed.size() > 1;
+      r.policy.record(drafted, pass_seconds + (drafted ? drafting_seconds : 0.0), r.n_kept);
     }
   }
 

@@ -25,7 +25,8 @@ struct GenerationRequest {
   SamplingOptions sampling;
   std::size_t max_tokens = 1;
   std::vector<std::int32_t> stop_tokens;
-  std::size_t n_drafts = 0;  ///< tokens drafted per step by the MTP block; 0: no speculation
+  std::size_t n_drafts = 0;      ///< tokens drafted per step by the MTP block; 0: no speculation
+  bool drafts_must_pay = false;  ///< give drafts up when they do not make this answer faster
   /// Called for every chosen token, in order; false ends the generation after this token.
   std::function<bool(const TokenChoice&)> on_token;
 };

@@ -62,7 +62,8 @@ class Determinism : public testing::TestWithParam<Variant> {
   }
   std::vector<std::int32_t> generate_one(std::vector<std::int32_t> prompt, std::size_t n_drafts,
                                          const SamplingOptions& sampling,
-                                         std::size_t max_batch_tokens = 512) {
+                                         std::size_t max_batch_tokens = 512,
+                                         bool drafts_must_pay = false) {
     SequenceState state = model().new_sequence();
     GenerationRequest request{.state = &state,
                               .prompt = std::move(prompt),
@@ -71,6 +72,7 @@ class Determinism : public testing::TestWithParam<Variant> {
                               .max_tokens = 60,
                               .stop_tokens = {},
                               .n_drafts = n_drafts,
+                              .drafts_must_pay = drafts_must_pay,
                               .on_token = {}};
     auto result =
         generate(model(), {&request, 1}, {.max_batch_tokens = max_batch_tokens, .on_prefill = {}});
@@ -213,6 +215,9 @@ TEST_P(Determinism, TokensDoNotDependOnSpeculationOrChunks) {
       EXPECT_EQ(generate_one(prompt, n_drafts, sampling), expected) << n_drafts << " drafts";
       EXPECT_EQ(generate_one(prompt, n_drafts, sampling, 7), expected)
           << n_drafts << " drafts, passes of 7 tokens";
+      // Passes with and without drafts in turn, then whatever the clock says.
+      EXPECT_EQ(generate_one(prompt, n_drafts, sampling, 512, true), expected)
+          << n_drafts << " drafts that must pay";
     }
     EXPECT_EQ(generate_one(prompt, 0, sampling, 1), expected) << "passes of one token";
   }
