@@ -87,6 +87,9 @@ Result<void> run_bench(BenchFlags flags) {
   }
   HADAL_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(flags.engine.model));
   facts.needs = needs_of(checkpoint);
+  std::optional<ArrangedWeights> arranged;
+  if (!flags.engine.as_stored) arranged = ArrangedWeights::find(checkpoint);
+  options.model.arranged = arranged ? &*arranged : nullptr;
   HADAL_ASSIGN(const bench::Report report, ([&] {
                  ProgressLine line;
                  return bench::run(checkpoint, options,

@@ -31,6 +31,8 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
   verb.add_flag(
       "--qat", flags.fake_quant,
       "simulate the FP8/FP4 activations of the official inference code (implies --exact)");
+  verb.add_flag("--as-stored", flags.as_stored,
+                "leave the weights that `hadal arrange` has cached alone");
 }
 
 MemoryPlacement place_memory(std::size_t n_threads) {
@@ -55,6 +57,7 @@ Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
   options.backend.pinning = pinning_of(flags);
   options.backend.exact = flags.exact || flags.fake_quant;
   options.model.fake_quant = flags.fake_quant;
+  options.as_stored = flags.as_stored;
   place_memory(flags.threads);
   return Engine::open(flags.model, options);
 }

@@ -23,9 +23,10 @@ struct EngineFlags {
   std::string pin = "cores";
   bool fake_quant = false;
   bool exact = false;
+  bool as_stored = false;
 };
 
-/// Adds -m/--model, -t/--threads, --pin, --backend, --exact and --qat.
+/// Adds -m/--model, -t/--threads, --pin, --backend, --exact, --qat and --as-stored.
 void add_engine_flags(CLI::App& verb, EngineFlags& flags);
 /// Spreads memory over the nodes that `n_threads` (0: the default) work on. Before files are
 /// opened.

@@ -2,6 +2,7 @@
 
 #include "common.h"
 #include "engine/bench/machine_meter.h"
+#include "engine/model/arranged_weights.h"
 #include "formats/hub_cache.h"
 #include "known_models.h"
 #include "machine.h"
@@ -46,6 +47,8 @@ struct Diagnosis {
   std::filesystem::path cache;
   std::uint64_t cache_free_bytes = 0;
   std::vector<std::string> cached_models;
+  std::size_t n_arranged = 0;  ///< files of `hadal arrange`
+  std::uint64_t arranged_bytes = 0;
   std::vector<ModelRow> models;
 };
 
@@ -64,6 +67,19 @@ std::vector<std::string> models_in(const std::filesystem::path& cache) {
     ids.push_back(std::move(name));
   }
   return ids;
+}
+
+/// Files of `hadal arrange`, of whatever models.
+void count_arranged(Diagnosis& d) {
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(arranged_directory(), failed)) {
+    if (entry.path().extension() != ".panels") continue;
+    std::error_code vanished;
+    const std::uint64_t bytes = entry.file_size(vanished);
+    if (vanished) continue;
+    ++d.n_arranged;
+    d.arranged_bytes += bytes;
+  }
 }
 
 ModelRow make_row(std::string name, const ModelNeeds& needs, const Machine& machine, bool here) {
@@ -105,6 +121,7 @@ Result<Diagnosis> diagnose() {
   d.cache = hub_cache_root();
   d.cache_free_bytes = free_disk_bytes(d.cache);
   d.cached_models = models_in(d.cache);
+  count_arranged(d);
   HADAL_ASSIGN(d.models, model_rows(d));
   return d;
 }
@@ -185,6 +202,15 @@ std::string pages_text(std::string_view mode) {
   return "normal; whether huge ones are allowed cannot be read";
 }
 
+/// What became of weights that are read in another order than stored.
+std::string arranged_text(const Diagnosis& d) {
+  if (d.n_arranged == 0)
+    return "all weights are read as stored; `hadal arrange` trades disk for faster decoding";
+  return fmt::format("weights of {} in panel order: {} in {} (`hadal arrange --remove`)",
+                     plural(d.n_arranged, "model"), bytes_text(d.arranged_bytes),
+                     arranged_directory().string());
+}
+
 std::string_view name_of(MemoryPlacement placement) {
   constexpr std::array<std::string_view, 4> kNames = {"local", "interleaved", "given", "refused"};
   return kNames[static_cast<std::size_t>(placement)];
@@ -213,6 +239,7 @@ void print_text(const Diagnosis& d) {
   fmt::print("  cached     {}\n", d.cached_models.empty()
                                       ? "no models in the Hugging Face cache"
                                       : fmt::format("{}", fmt::join(d.cached_models, ", ")));
+  fmt::print("  panels     {}\n", arranged_text(d));
   fmt::print("  trainer    {}\n",
              kHasTrainer ? "built in" : "not built in (`make train` builds it with LibTorch)");
   fmt::print("\nWhat fits      (state: of one sequence; per token: weights read to decode one)\n");
@@ -262,6 +289,8 @@ void print_json(const Diagnosis& d) {
       {"cache", d.cache.string()},
       {"cache_free_bytes", d.cache_free_bytes},
       {"cached_models", d.cached_models},
+      {"arranged_models", d.n_arranged},
+      {"arranged_bytes", d.arranged_bytes},
       {"has_trainer", kHasTrainer},
       {"models", models}};
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));

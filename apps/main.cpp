@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   hadal::add_convert(app, exit_code);
   hadal::add_imatrix(app, exit_code);
   hadal::add_quantize(app, exit_code);
+  hadal::add_arrange(app, exit_code);
   hadal::add_train(app, exit_code);
   try {
     app.parse(argc, argv);

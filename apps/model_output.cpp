@@ -1,60 +1,17 @@
 #include "model_output.h"
 
+#include "byte_progress.h"
 #include "engine/model/config_gguf.h"
 #include "formats/gguf_writer.h"
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 
-#include <unistd.h>
-
 namespace hadal {
 namespace {
-
-constexpr double kGb = 1e9;
-
-/// One line on stderr that tells how far a long write is. On a terminal it is redrawn, in a log it
-/// is a line per tenth.
-class ProgressLine {
- public:
-  void update(std::uint64_t done, std::uint64_t total) {
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double> since_start = now - start_;
-    if (total < kSmall || now - last_ < (is_terminal_ ? kRedraw : std::chrono::milliseconds(0)))
-      return;
-    const auto tenth = done * 10 / total;
-    if (!is_terminal_ && tenth == tenth_) return;
-    last_ = now;
-    tenth_ = tenth;
-    const double speed = static_cast<double>(done) / std::max(since_start.count(), 1e-3);
-    fmt::print(stderr, "{}{:3.0f} %  {:.2f} of {:.2f} GB  {:.0f} MB/s  {:.0f} s left{}",
-               is_terminal_ ? "\r" : "",
-               100.0 * static_cast<double>(done) / static_cast<double>(total),
-               static_cast<double>(done) / kGb, static_cast<double>(total) / kGb, speed / 1e6,
-               static_cast<double>(total - done) / speed, is_terminal_ ? "   " : "\n");
-    needs_newline_ = is_terminal_;
-  }
-  ~ProgressLine() { end(); }
-  /// What is printed next begins on a line of its own.
-  void end() {
-    if (needs_newline_) fmt::print(stderr, "\n");
-    needs_newline_ = false;
-  }
-
- private:
-  static constexpr std::uint64_t kSmall = 200'000'000;
-  static constexpr std::chrono::milliseconds kRedraw{200};
-
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_ = start_;
-  std::uint64_t tenth_ = 0;
-  bool is_terminal_ = isatty(STDERR_FILENO) != 0;
-  bool needs_newline_ = false;
-};
 
 WeightTypes weight_types(const std::string& name) {
   if (name == "bf16") return WeightTypes::bf16;
@@ -88,7 +45,7 @@ std::size_t n_threads_or_all(std::size_t n_threads) {
 }
 
 /// Everything but the types. Refers to both arguments.
-WriteOptions write_options(const ModelOutput& model, ProgressLine& progress) {
+WriteOptions write_options(const ModelOutput& model, ByteProgress& progress) {
   WriteOptions options;
   options.on_progress = [&progress](std::uint64_t done, std::uint64_t total) {
     progress.update(done, total);
@@ -104,7 +61,7 @@ WriteOptions write_options(const ModelOutput& model, ProgressLine& progress) {
 }
 
 Result<void> write_gguf(const ModelOutput& model, const std::string& file,
-                        const WriteOptions& options, ThreadPool& pool, ProgressLine& progress) {
+                        const WriteOptions& options, ThreadPool& pool, ByteProgress& progress) {
   HADAL_ASSIGN(WriteReport report,
                write_gguf_model(model.config, model.source, file, options, pool));
   if (model.with_mtp_file) {
@@ -175,7 +132,7 @@ Result<void> check_is_not_input(const std::string& out, const std::string& model
 
 Result<void> write_model(const ModelOutput& model, const OutputFlags& flags) {
   ThreadPool pool(n_threads_or_all(flags.threads));
-  ProgressLine progress;
+  ByteProgress progress;
   WriteOptions options = write_options(model, progress);
   options.types = weight_types(flags.dtype);
   if (flags.dtype == "stored") options.quantize = QuantizePlan{};
@@ -192,7 +149,7 @@ Result<void> write_model(const ModelOutput& model, const OutputFlags& flags) {
 Result<void> write_quantized_model(const ModelOutput& model, const QuantizePlan& plan,
                                    const std::string& file, std::size_t n_threads) {
   ThreadPool pool(n_threads_or_all(n_threads));
-  ProgressLine progress;
+  ByteProgress progress;
   WriteOptions options = write_options(model, progress);
   options.quantize = plan;
   return write_gguf(model, file, options, pool, progress);

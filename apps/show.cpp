@@ -2,6 +2,7 @@
 
 #include "common.h"
 #include "engine/engine.h"
+#include "engine/model/arranged_weights.h"
 #include "model_needs.h"
 #include "verbs.h"
 
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace hadal {
@@ -73,11 +75,24 @@ Totals totals_of(const Checkpoint& checkpoint) {
   return totals;
 }
 
+/// Whether the weights lie in the cache in panel order, or could.
+struct Order {
+  std::optional<ArrangedWeights> arranged;
+  std::uint64_t can_be_arranged = 0;  ///< bytes of the file that `hadal arrange` would write
+};
+
+Order order_of(const Checkpoint& checkpoint) {
+  Order order{.arranged = ArrangedWeights::find(checkpoint)};
+  if (!checkpoint.files().empty()) order.can_be_arranged = arranged_layout(checkpoint).file_bytes;
+  return order;
+}
+
 // ---- JSON
 
 void print_json(const Checkpoint& checkpoint) {
   const ModelNeeds needs = needs_of(checkpoint);
   const Totals totals = totals_of(checkpoint);
+  const Order order = order_of(checkpoint);
   ordered_json out;
   out["model"] = checkpoint.name();
   out["config"] = ordered_json::parse(to_config_json(checkpoint.config()));
@@ -91,6 +106,9 @@ void print_json(const Checkpoint& checkpoint) {
                    {"read_per_token", needs.bytes_per_token},
                    {"state_fixed", needs.state_bytes},
                    {"state_per_1k_tokens", needs.state_bytes_per_1k}};
+  out["panel_order"] = {
+      {"file", order.arranged ? ordered_json(order.arranged->path().string()) : ordered_json()},
+      {"bytes", order.can_be_arranged}};
   ordered_json& tensors = out["tensors"] = ordered_json::array();
   for (const CheckpointTensor& tensor : checkpoint.tensors())
     tensors.push_back({{"name", tensor.name},
@@ -154,6 +172,16 @@ void print_needs(const Checkpoint& checkpoint, const ModelNeeds& needs) {
   fmt::print("             state of a sequence {} + {} per 1024 tokens; {} at the context limit\n",
              size_text(needs.state_bytes), size_text(needs.state_bytes_per_1k),
              size_text(at_limit));
+  const Order order = order_of(checkpoint);
+  if (order.arranged) {
+    fmt::print("             {} of the weights are mapped in panel order: {}\n",
+               size_text(order.arranged->bytes()), order.arranged->path().string());
+  } else if (order.can_be_arranged > 0) {
+    fmt::print(
+        "             weights are read as stored; `hadal arrange` puts {} in panel order, for "
+        "faster decoding, into the cache\n",
+        size_text(order.can_be_arranged));
+  }
 }
 
 void print_table(std::string_view title, const std::map<std::string, std::uint64_t>& bytes) {
@@ -252,7 +280,11 @@ Result<void> print_plan(const Checkpoint& checkpoint, const ShowFlags& flags) {
   };
   fmt::print("memory plan of {}: passes of {} tokens, context {}, {}\n", checkpoint.name(),
              flags.limits.n_tokens, context, backend->description());
-  line("weights, mapped as stored", plan.weights.total());
+  const Order order = order_of(checkpoint);
+  line("weights, mapped", plan.weights.total(),
+       order.arranged
+           ? fmt::format("   {} of it in panel order", size_text(order.arranged->bytes()))
+           : "   as stored");
   line("  routed experts", plan.weights.routed_experts);
   line("  attention", plan.weights.attention);
   line("  embedding and head", plan.weights.embedding_and_head);

@@ -39,10 +39,8 @@ def parsed(text, command):
 
 
 class Hadal:
-    name = "hadal"
-
-    def __init__(self, program, threads):
-        self.program, self.threads = program, str(threads)
+    def __init__(self, name, program, threads, extra=()):
+        self.name, self.program, self.threads, self.extra = name, program, str(threads), extra
 
     def bandwidth(self):
         command = [self.program, "bench", "--bandwidth", "-t", self.threads]
@@ -52,7 +50,7 @@ class Hadal:
         """(tokens per second, bytes per decoded token or None)"""
         lengths = ["-p", str(n), "-n", "0"] if test == "prefill" else ["-p", "0", "-n", str(n)]
         command = [self.program, "bench", "-m", model, *lengths, "-d", str(depth), "-t", self.threads, "-r", "1",
-                   "--json"]
+                   "--json", *self.extra]
         result = parsed(output_of(command), command)["results"][0]
         return result["tok_s_all"][0], result.get("bytes_per_token")
 
@@ -193,6 +191,8 @@ def arguments():
     parser.add_argument("models", nargs="+", metavar="MODEL.gguf")
     parser.add_argument("--hadal", default="build/hadal", help="our program (default build/hadal)")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH", help="a llama-bench; repeatable")
+    parser.add_argument("--as-stored", action="store_true",
+                        help="hadal as a peer of itself, without the weights that `hadal arrange` has cached")
     parser.add_argument("--peer-args", default="", help="more flags for every peer, as one string")
     parser.add_argument("-p", "--prompt", type=numbers, default=[512], help="prompt lengths, 0: none (default 512)")
     parser.add_argument("-n", "--gen", type=numbers, default=[64], help="decode lengths, 0: none (default 64)")
@@ -211,8 +211,10 @@ def arguments():
 
 def main():
     args = arguments()
-    meter = Hadal(args.hadal, args.threads)
+    meter = Hadal("hadal", args.hadal, args.threads)
     engines = [meter]
+    if args.as_stored:
+        engines.append(Hadal("hadal --as-stored", args.hadal, args.threads, ["--as-stored"]))
     try:
         for peer in args.peer:
             name, path = peer.split("=", 1)

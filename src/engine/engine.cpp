@@ -15,8 +15,12 @@ Result<std::unique_ptr<Engine>> Engine::create(Checkpoint checkpoint,
                                                const EngineOptions& options) {
   HADAL_ASSIGN(std::unique_ptr<Backend> backend, make_backend(options.backend));
   std::unique_ptr<Engine> engine(new Engine(std::move(checkpoint), std::move(backend)));
+  if (!options.as_stored && engine->backend_->reads_panels())
+    engine->arranged_ = ArrangedWeights::find(engine->checkpoint_);
+  ModelOptions model_options = options.model;
+  model_options.arranged = engine->arranged();
   HADAL_ASSIGN(engine->model_,
-               Model::create(engine->checkpoint_, *engine->backend_, options.model));
+               Model::create(engine->checkpoint_, *engine->backend_, model_options));
   engine->model_->reserve(options.limits);
   return engine;
 }

@@ -5,6 +5,7 @@
 #include "engine/generate.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace hadal {
@@ -13,6 +14,7 @@ struct EngineOptions {
   BackendOptions backend;
   ModelOptions model;
   PassLimits limits = {};  ///< memory for these is taken at once
+  bool as_stored = false;  ///< leaves the cached file of weights in panel order alone
 };
 
 /// Owns checkpoint (mapped files), backend (threads) and model. One thread uses it at a time.
@@ -27,6 +29,8 @@ class Engine {
   const Checkpoint& checkpoint() const { return checkpoint_; }
   const ModelConfig& config() const { return checkpoint_.config(); }
   const Backend& backend() const { return *backend_; }
+  /// The weights in panel order that the model uses; nullptr: all as stored.
+  const ArrangedWeights* arranged() const { return arranged_ ? &*arranged_ : nullptr; }
   Model& model() { return *model_; }
 
  private:
@@ -34,6 +38,7 @@ class Engine {
 
   Checkpoint checkpoint_;
   std::unique_ptr<Backend> backend_;
+  std::optional<ArrangedWeights> arranged_;
   std::unique_ptr<Model> model_;
 };
 

@@ -89,6 +89,8 @@ class GgufFile {
 
   const std::string& source() const noexcept { return source_; }
   std::uint32_t version() const noexcept { return version_; }
+  /// The parts, in order; none for an image in memory.
+  std::span<const MappedFile> files() const noexcept { return files_; }
   /// In order of the file's list, parts one after the other.
   std::span<const GgufTensor> tensors() const noexcept { return tensors_; }
   /// nullptr when absent.

@@ -126,6 +126,33 @@ expect_error 2 "another name" "$hadal" imatrix -m wide.gguf -f text.txt -o ./tex
 expect_error 2 "another name" "$hadal" imatrix -m wide.gguf -f text.txt -o wide.gguf
 [ -e x.imatrix ] && fail "a refused imatrix left a file"
 
+# --- arrange: the same logits from the cached file, told by show, removed again ---
+export XDG_CACHE_HOME=$work/cache
+"$hadal" logits -m wide.gguf --tokens "$tokens" --json >stored.json 2>err.txt || fail "logits: $(cat err.txt)"
+"$hadal" show wide.gguf >show.txt 2>err.txt
+grep -q "hadal arrange" show.txt || fail "show does not say that weights can be arranged"
+"$hadal" arrange -m wide.gguf 2>err.txt || fail "arrange: $(cat err.txt)"
+panels=$(echo cache/hadal/arranged/wide.gguf-*.panels)
+[ -s "$panels" ] || fail "arrange left no file in the cache"
+grep -q "$panels" err.txt || fail "arrange does not name its file: $(cat err.txt)"
+"$hadal" arrange -m wide.gguf 2>err.txt || fail "arrange again: $(cat err.txt)"
+grep -q "already" err.txt || fail "arrange does its work twice: $(cat err.txt)"
+"$hadal" show wide.gguf 2>err.txt | grep -q "$panels" || fail "show does not name the arranged weights"
+"$hadal" show wide.gguf --json 2>err.txt | grep -q "$panels" || fail "show --json does not name the arranged weights"
+for flags in "" --as-stored; do
+  "$hadal" logits -m wide.gguf --tokens "$tokens" --json $flags >arranged.json 2>err.txt || fail "logits $flags: $(cat err.txt)"
+  same stored.json arranged.json "logits of arranged weights $flags"
+done
+touch -d "2020-01-01" wide.gguf
+"$hadal" logits -m wide.gguf --tokens "$tokens" --json >arranged.json 2>err.txt || fail "logits of a changed file: $(cat err.txt)"
+grep -q "have changed since" err.txt || fail "no warning about arranged weights of another state: $(cat err.txt)"
+"$hadal" arrange --remove -m wide.gguf 2>err.txt || fail "arrange --remove: $(cat err.txt)"
+[ -e "$panels" ] && fail "arrange --remove left the file"
+expect_error 1 "no arranged weights" "$hadal" arrange --remove -m wide.gguf
+expect_error 1 "part of the program" "$hadal" arrange -m builtin
+expect_error 1 "nothing to arrange" "$hadal" arrange -m f32.gguf
+unset XDG_CACHE_HOME
+
 # --- render ---
 echo '{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}' >messages.json
 "$hadal" render --messages messages.json --think high >prompt.txt 2>err.txt || fail "render: $(cat err.txt)"

@@ -57,6 +57,8 @@ class Backend {
   virtual void reserve(const WorkShape& /*shape*/) {}
   /// Work memory of passes of this shape, at most; 0: next to nothing.
   virtual std::size_t workspace_bytes(const WorkShape& /*shape*/) const { return 0; }
+  /// Whether linear and moe take weights in panel order (WeightOrder), with the same result.
+  virtual bool reads_panels() const { return false; }
 
   virtual void embedding(const EmbeddingArgs& args) = 0;
   virtual void linear(const LinearArgs& args) = 0;

@@ -61,6 +61,7 @@ class MeteredBackend final : public Backend {
   std::size_t workspace_bytes(const WorkShape& shape) const override {
     return inner_.workspace_bytes(shape);
   }
+  bool reads_panels() const override { return inner_.reads_panels(); }
   void embedding(const EmbeddingArgs& args) override;
   void linear(const LinearArgs& args) override;
   void rms_norm(const RmsNormArgs& args) override;

@@ -106,6 +106,16 @@ std::span<const CheckpointTensor> Checkpoint::tensors() const {
 const std::optional<std::string>& Checkpoint::tokenizer_json() const {
   return impl_->tokenizer_json;
 }
+std::vector<std::filesystem::path> Checkpoint::files() const {
+  std::vector<std::filesystem::path> files;
+  if (impl_->directory)
+    for (const SafetensorsFile& file : impl_->directory->files()) files.push_back(file.path());
+  for (const GgufFile* gguf : {impl_->gguf.get(), impl_->gguf_mtp.get()}) {
+    if (gguf == nullptr) continue;
+    for (const MappedFile& file : gguf->files()) files.push_back(file.path());
+  }
+  return files;
+}
 const GgufFile* Checkpoint::gguf() const {
   return impl_->gguf.get();
 }

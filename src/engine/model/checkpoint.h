@@ -50,6 +50,8 @@ class Checkpoint {
   /// The text of tokenizer.json, or nothing when the container carries the vocabulary in GGUF
   /// metadata.
   const std::optional<std::string>& tokenizer_json() const;
+  /// Where the tensors are mapped from; none for a model in memory.
+  std::vector<std::filesystem::path> files() const;
   /// The GGUF file that carries the vocabulary, when there is one.
   const class GgufFile* gguf() const;
 

@@ -1,6 +1,7 @@
 # Models on disk: shape, names, checkpoints read and written, synthetic weights. Paths are relative to src/engine.
 hadal_library(model_files
   SOURCES
+    model/arranged_weights.cpp
     model/builtin.cpp
     model/checkpoint.cpp
     model/checkpoint_gguf.cpp
@@ -35,6 +36,7 @@ endif()
 
 hadal_test(model_files_test LABEL unit
   SOURCES
+    model/arranged_weights_test.cpp
     model/block_quantizers_test.cpp
     model/checkpoint_test.cpp
     model/checkpoint_test_util.cpp

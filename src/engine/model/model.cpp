@@ -36,7 +36,8 @@ struct Model::Batch {
 
 Result<std::unique_ptr<Model>> Model::create(const Checkpoint& checkpoint, Backend& backend,
                                              const ModelOptions& options) {
-  HADAL_ASSIGN(ModelWeights weights, collect_weights(checkpoint));
+  HADAL_ASSIGN(ModelWeights weights,
+               collect_weights(checkpoint, backend.reads_panels() ? options.arranged : nullptr));
   return std::unique_ptr<Model>(
       new Model(checkpoint.config(), std::move(weights), backend, options));
 }

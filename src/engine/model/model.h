@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/backends/backend.h"
+#include "engine/model/arranged_weights.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/memory_plan.h"
 #include "engine/model/mtp_block.h"
@@ -44,6 +45,8 @@ struct MtpInput {
 
 struct ModelOptions {
   bool fake_quant = false;  ///< QAT simulation of deepseek-v4.md 3.9
+  /// Taken instead of the weights as stored, when the backend reads panels. Must outlive the model.
+  const ArrangedWeights* arranged = nullptr;
 };
 
 /// Immutable apart from scratch memory; one forward at a time (the engine thread). Results for a

@@ -12,8 +12,8 @@ namespace {
 /// lists.
 class Collector {
  public:
-  explicit Collector(const Checkpoint& checkpoint)
-      : checkpoint_(checkpoint), config_(checkpoint.config()) {}
+  Collector(const Checkpoint& checkpoint, const ArrangedWeights* arranged)
+      : checkpoint_(checkpoint), arranged_(arranged), config_(checkpoint.config()) {}
 
   const std::string& missing() const { return missing_; }
 
@@ -36,7 +36,8 @@ class Collector {
  private:
   MatrixView matrix(const std::string& name) {
     const CheckpointTensor* tensor = find(name);
-    return tensor != nullptr ? tensor->view : MatrixView{};
+    if (tensor == nullptr) return {};
+    return arranged_ != nullptr ? arranged_->view(*tensor) : tensor->view;
   }
 
   std::vector<float> vector(const std::string& name) {
@@ -155,14 +156,16 @@ class Collector {
   }
 
   const Checkpoint& checkpoint_;
+  const ArrangedWeights* arranged_;
   const ModelConfig& config_;
   std::string missing_;
 };
 
 }  // namespace
 
-Result<ModelWeights> collect_weights(const Checkpoint& checkpoint) {
-  Collector collector(checkpoint);
+Result<ModelWeights> collect_weights(const Checkpoint& checkpoint,
+                                     const ArrangedWeights* arranged) {
+  Collector collector(checkpoint, arranged);
   ModelWeights weights = collector.model();
   if (!collector.missing().empty()) {
     return error(ErrorCode::not_found, "{}: tensor '{}' is missing", checkpoint.name(),

@@ -6,6 +6,7 @@
 #include "engine/kernels/hyper_connection/hyper_connection.h"
 #include "engine/kernels/matrix_view.h"
 #include "engine/kernels/moe/moe.h"
+#include "engine/model/arranged_weights.h"
 #include "engine/model/checkpoint.h"
 
 #include <cstdint>
@@ -92,8 +93,9 @@ struct ModelWeights {
   std::vector<MtpWeights> mtp;
 };
 
-/// Collects the weights under their canonical names. The checkpoint has validated shapes and must
+/// Collects the weights under their canonical names: those that `arranged` (may be nullptr) has in
+/// panel order, the others as stored. The checkpoint has validated shapes; it and `arranged` must
 /// outlive the result. Errors: not_found, naming the tensor.
-Result<ModelWeights> collect_weights(const Checkpoint& checkpoint);
+Result<ModelWeights> collect_weights(const Checkpoint& checkpoint, const ArrangedWeights* arranged);
 
 }  // namespace hadal

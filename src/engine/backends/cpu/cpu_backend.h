@@ -21,6 +21,7 @@ class CpuBackend final : public Backend {
   std::string description() const override;
   void reserve(const WorkShape& shape) override;
   std::size_t workspace_bytes(const WorkShape& shape) const override;
+  bool reads_panels() const override { return variants_.int8 != nullptr; }
 
   void embedding(const EmbeddingArgs& args) override;
   void linear(const LinearArgs& args) override;

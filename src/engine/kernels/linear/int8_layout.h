@@ -38,6 +38,7 @@ inline constexpr std::size_t kInt8HalfWords = 2;
 /// Whether `weight` is multiplied so: a quantised type whose values are small integers, whole
 /// blocks.
 inline bool has_int8_product(const MatrixView& weight) noexcept {
+  if (weight.order == WeightOrder::panels) return true;  // only such weights are arranged
   if (weight.cols % kInt8Block != 0) return false;
   switch (weight.dtype) {
     case DType::q8_0:
