@@ -2,6 +2,7 @@
 
 #include "base/control_group.h"
 #include "base/cpu_topology.h"
+#include "base/memory_info.h"
 
 #include <algorithm>
 #include <array>
@@ -11,8 +12,6 @@
 
 namespace hadal {
 namespace {
-
-constexpr std::uint64_t kKiB = 1024;
 
 /// Value of the first line "key ... : value" (or "key: value") of a /proc file; empty when absent.
 std::string value_of(const std::filesystem::path& file, std::string_view key) {
@@ -25,12 +24,6 @@ std::string value_of(const std::filesystem::path& file, std::string_view key) {
     return begin == std::string::npos ? "" : line.substr(begin);
   }
   return "";
-}
-
-std::uint64_t meminfo_bytes(std::string_view key) {
-  std::uint64_t kib = 0;
-  std::istringstream(value_of("/proc/meminfo", key)) >> kib;
-  return kib * kKiB;
 }
 
 /// The word in brackets: "always [madvise] never".
@@ -73,11 +66,9 @@ Machine look_at_machine() {
   machine.cpu_quota = topology.quota;
   machine.n_threads = default_n_threads();
   machine.huge_pages = huge_page_mode();
-  machine.memory_bytes = meminfo_bytes("MemTotal");
-  machine.available_bytes = meminfo_bytes("MemAvailable");
+  machine.memory_bytes = memory_info_bytes("MemTotal");
+  machine.available_bytes = available_memory_bytes();
   machine.memory_limit_bytes = memory_limit_bytes();
-  if (machine.memory_limit_bytes)
-    machine.available_bytes = std::min(machine.available_bytes, *machine.memory_limit_bytes);
   return machine;
 }
 

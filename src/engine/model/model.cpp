@@ -36,10 +36,12 @@ struct Model::Batch {
 
 Result<std::unique_ptr<Model>> Model::create(const Checkpoint& checkpoint, Backend& backend,
                                              const ModelOptions& options) {
-  HADAL_ASSIGN(ModelWeights weights,
-               collect_weights(checkpoint, backend.reads_panels() ? options.arranged : nullptr));
-  return std::unique_ptr<Model>(
+  const ArrangedWeights* arranged = backend.reads_panels() ? options.arranged : nullptr;
+  HADAL_ASSIGN(ModelWeights weights, collect_weights(checkpoint, arranged));
+  std::unique_ptr<Model> model(
       new Model(checkpoint.config(), std::move(weights), backend, options));
+  model->page_mapper_ = std::make_unique<PageMapper>(bytes_of_weights(checkpoint, arranged));
+  return model;
 }
 
 Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,

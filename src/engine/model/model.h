@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/backends/backend.h"
+#include "engine/memory/page_mapper.h"
 #include "engine/model/arranged_weights.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/memory_plan.h"
@@ -100,6 +101,7 @@ class Model {
   StatePools pools_;
   Scratch scratch_;
   std::unique_ptr<Batch> batch_;  ///< of the running pass
+  std::unique_ptr<PageMapper> page_mapper_;
 };
 
 }  // namespace hadal

@@ -174,4 +174,15 @@ Result<ModelWeights> collect_weights(const Checkpoint& checkpoint,
   return weights;
 }
 
+std::vector<std::span<const std::byte>> bytes_of_weights(const Checkpoint& checkpoint,
+                                                         const ArrangedWeights* arranged) {
+  std::vector<std::span<const std::byte>> ranges;
+  for (const CheckpointTensor& tensor : checkpoint.tensors()) {
+    if (tensor.name == "embed.weight") continue;
+    const MatrixView view = arranged != nullptr ? arranged->view(tensor) : tensor.view;
+    ranges.emplace_back(view.data, view.rows * view.row_stride);
+  }
+  return ranges;
+}
+
 }  // namespace hadal

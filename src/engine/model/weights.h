@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace hadal {
@@ -97,5 +98,10 @@ struct ModelWeights {
 /// panel order, the others as stored. The checkpoint has validated shapes; it and `arranged` must
 /// outlive the result. Errors: not_found, naming the tensor.
 Result<ModelWeights> collect_weights(const Checkpoint& checkpoint, const ArrangedWeights* arranged);
+
+/// The bytes behind the matrices that passes read as a whole (not the embedding), in canonical
+/// order.
+std::vector<std::span<const std::byte>> bytes_of_weights(const Checkpoint& checkpoint,
+                                                         const ArrangedWeights* arranged);
 
 }  // namespace hadal
