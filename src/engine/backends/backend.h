@@ -76,7 +76,7 @@ class Backend {
 
 enum class BackendKind : std::uint8_t {
   ref,  ///< scalar, double accumulation, one thread: how we bisect a wrong token
-  cpu,  ///< AVX2 or AVX-512 chosen at run time (environment HADAL_CPU_ISA=ref|avx2|avx512
+  cpu,  ///< AVX2 or AVX-512 chosen at run time (environment HADAL_CPU_ISA=ref|avx2|avx512|amx
         ///< overrides), own pool
 };
 

@@ -2,6 +2,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace hadal {
@@ -28,19 +30,45 @@ bool has_avx512() noexcept {
          __builtin_cpu_supports("avx512vnni");
 }
 
-const CpuKernels kVariants[] = {{.name = "avx512",
-                                 .runs_here = has_avx512,
-                                 .linear = &kLinearAvx512,
-                                 .int8_linear = &kInt8Avx512,
-                                 .decode_columns = decode_columns_avx512,
-                                 .attention = &kAttentionAvx512,
-                                 .indexer = &kIndexerAvx512,
-                                 .hyper_connection = &kHyperConnectionAvx512,
-                                 .moe = &kMoeAvx512,
-                                 .rms_norm = rms_norm_avx512,
-                                 .rope = rope_avx512,
-                                 .swiglu = swiglu_avx512,
-                                 .compressor_pool = compressor_pool_avx512},
+/// Tile registers have to be asked for, once per process (Linux Documentation/arch/x86/xstate.rst).
+bool has_amx() noexcept {
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr unsigned long kTileData = 18;     // XFEATURE_XTILEDATA
+  constexpr unsigned kAmxTile = 1u << 24;     // CPUID 7.0 EDX
+  constexpr unsigned kAmxInt8 = 1u << 25;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return has_avx512() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 &&
+         (edx & kAmxTile) != 0 && (edx & kAmxInt8) != 0 &&
+         ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+constexpr CpuKernels kAvx512 = {.name = "avx512",
+                                .runs_here = has_avx512,
+                                .linear = &kLinearAvx512,
+                                .int8_linear = &kInt8Avx512,
+                                .decode_columns = decode_columns_avx512,
+                                .attention = &kAttentionAvx512,
+                                .indexer = &kIndexerAvx512,
+                                .hyper_connection = &kHyperConnectionAvx512,
+                                .moe = &kMoeAvx512,
+                                .rms_norm = rms_norm_avx512,
+                                .rope = rope_avx512,
+                                .swiglu = swiglu_avx512,
+                                .compressor_pool = compressor_pool_avx512};
+
+/// Behind avx512: only on request (HADAL_CPU_ISA=amx) until somebody has run it on such a CPU.
+constexpr CpuKernels with_amx(CpuKernels kernels) {
+  kernels.name = "amx";
+  kernels.runs_here = has_amx;
+  kernels.int8_linear = &kInt8Amx;
+  return kernels;
+}
+
+const CpuKernels kVariants[] = {with_amx(kAvx512),
+                                kAvx512,
                                 {.name = "avx2",
                                  .runs_here = has_avx2,
                                  .linear = &kLinearAvx2,

@@ -54,7 +54,14 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     PROPERTIES COMPILE_OPTIONS "${HADAL_AVX2_FLAGS}")
   set_source_files_properties(kernels/linear/int8_avx512.cpp
     PROPERTIES COMPILE_OPTIONS "${HADAL_AVX512_FLAGS}")
-  list(APPEND HADAL_KERNEL_SOURCES kernels/linear/int8_avx2.cpp kernels/linear/int8_avx512.cpp)
+  set_source_files_properties(kernels/linear/int8_amx_avx512.cpp
+    PROPERTIES COMPILE_OPTIONS "${HADAL_AVX512_FLAGS};-mamx-tile;-mamx-int8")
+  set_source_files_properties(kernels/linear/int8_emulated_amx_avx512.cpp
+    PROPERTIES COMPILE_OPTIONS "${HADAL_AVX512_FLAGS}")
+  list(APPEND HADAL_KERNEL_SOURCES kernels/linear/int8_avx2.cpp kernels/linear/int8_avx512.cpp
+    kernels/linear/int8_amx_avx512.cpp)
+  list(APPEND HADAL_KERNEL_TESTS kernels/linear/int8_amx_test.cpp
+    kernels/linear/int8_emulated_amx_avx512.cpp)
   set_source_files_properties(kernels/simd/exp_test_avx2.cpp
     PROPERTIES COMPILE_OPTIONS "${HADAL_AVX2_FLAGS}")
   set_source_files_properties(kernels/simd/exp_test_avx512.cpp

@@ -60,7 +60,7 @@ Ceilings ceilings_here() noexcept {
   for (const CpuKernels& kernels : cpu_kernels()) {
     if (!kernels.runs_here()) continue;
     if (!wanted_isa().empty() && wanted_isa() != kernels.name) continue;
-    if (kernels.name != kCeilingsAvx512.name) return kCeilingsAvx2;
+    if (kernels.name == kCeilingsAvx2.name) return kCeilingsAvx2;
     Ceilings best = kCeilingsAvx512;
     if (__builtin_cpu_supports("avx512vnni")) best.int8 = kInt8Avx512Vnni;
     if (__builtin_cpu_supports("avx512bf16")) best.bf16 = kBf16Avx512Bf16;

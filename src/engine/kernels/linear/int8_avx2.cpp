@@ -2,6 +2,6 @@
 
 namespace hadal {
 
-const LinearKernels kInt8Avx2 = kInt8;
+const LinearKernels kInt8Avx2 = int8_kernels<NoMatrixUnit>();
 
 }  // namespace hadal

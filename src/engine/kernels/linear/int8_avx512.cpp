@@ -2,6 +2,6 @@
 
 namespace hadal {
 
-const LinearKernels kInt8Avx512 = kInt8;
+const LinearKernels kInt8Avx512 = int8_kernels<NoMatrixUnit>();
 
 }  // namespace hadal

@@ -1,10 +1,10 @@
-// Integer products (int8_layout.h) for one vector width; included by int8_avx2.cpp and
-// int8_avx512.cpp alone.
+// Integer products (int8_layout.h) for one vector width; included by the files of
+// instruction sets alone (int8_*avx2.cpp, int8_*avx512.cpp).
 #pragma once
 
 #include "engine/kernels/linear/int8_activations.h"
 #include "engine/kernels/linear/int8_k_quants.h"
-#include "engine/kernels/linear/int8_tile.h"
+#include "engine/kernels/linear/int8_matrix_tile.h"
 #include "engine/kernels/linear/linear_tasks.h"
 
 #include <cstring>
@@ -156,7 +156,7 @@ inline void panel_tile_of(std::size_t n_tile, const Int8Panel& panel, std::size_
 /// Many tokens: 256 columns of up to four panels are unpacked into L1, and the tokens pass by. Sums
 /// stay in a dense buffer until they are complete: rows of y often lie a power of two apart, where
 /// a cache holds only a few of them.
-template <typename Unpacker>
+template <typename Unpacker, typename Unit>
 class PanelTask {
  public:
   static constexpr std::size_t kMaxTokens = 12 * 12;  ///< whole tiles of all variants
@@ -164,6 +164,7 @@ class PanelTask {
   explicit PanelTask(const LinearPackedTask& task) : task_(task) {}
 
   void run() {
+    [[maybe_unused]] const typename Unit::Session session;
     if (task_.n_tokens <= Int8Simd::kTokenTile) {
       for (std::size_t row = task_.row_begin; row < task_.row_end; row += Int8Panel::kRows)
         whole_rows(row);
@@ -217,10 +218,22 @@ class PanelTask {
     for (std::size_t t = 0; t < task_.n_tokens; t += kTile) {
       const std::size_t n_tile = at_most(task_.n_tokens - t, kTile);
       const TileWords words = tile_words(tile, cols, n_tile, first);
+      const auto sums = [&](std::size_t p) {
+        return PanelSums{.data = sums_ + t * kMaxRows + r + p * Int8Panel::kRows,
+                         .stride = kMaxRows,
+                         .add = first != 0};
+      };
+      if constexpr (Unit::kExists) {
+        if (n_tile == kTile) tokens_.gather(words, n);
+      }
       for (std::size_t p = 0; p < n_panels; ++p) {
-        float* sums = sums_ + t * kMaxRows + r + p * Int8Panel::kRows;
-        panel_tile_of<kTile, Unpacker>(n_tile, panels_[p], n, words,
-                                       {.data = sums, .stride = kMaxRows, .add = first != 0});
+        if constexpr (Unit::kExists) {
+          if (n_tile == kTile) {
+            matrix_tile<Unit, Unpacker>(panels_[p], n, tokens_, words, sums(p));
+            continue;
+          }
+        }
+        panel_tile_of<kTile, Unpacker>(n_tile, panels_[p], n, words, sums(p));
       }
       tile += n_tile * packed_words(cols);
     }
@@ -234,9 +247,11 @@ class PanelTask {
 
   const LinearPackedTask& task_;
   Int8Panel panels_[kMaxPanels];
+  TokenRows tokens_;  ///< of the present tile, for matrix units
   alignas(64) float sums_[kMaxTokens * kMaxRows];
 };
 
+template <typename Unit>
 struct Int8Run {
   static constexpr std::size_t kDirectTokens = 4;  ///< sums of more do not stay in registers
 
@@ -246,13 +261,13 @@ struct Int8Run {
   void run() const {
     if (task.n_tokens <= kDirectTokens && task.n_tokens <= Int8Simd::kTokenTile)
       return direct<kDirectTokens, Unpacker>();
-    constexpr std::size_t kStep = PanelTask<Unpacker>::kMaxTokens;
+    constexpr std::size_t kStep = PanelTask<Unpacker, Unit>::kMaxTokens;
     for (std::size_t t = 0; t < task.n_tokens; t += kStep) {
       LinearPackedTask part = task;
       part.n_tokens = at_most(task.n_tokens - t, kStep);
       part.packed = task.packed + t * packed_words(task.weight->cols);
       part.y = task.y + t * task.y_stride;
-      PanelTask<Unpacker>(part).run();
+      PanelTask<Unpacker, Unit>(part).run();
     }
   }
 
@@ -266,16 +281,20 @@ struct Int8Run {
   }
 };
 
+template <typename Unit>
 inline void int8_packed(const LinearPackedTask& task) noexcept {
-  with_unpacker(*task.weight, Int8Run{task});
+  with_unpacker(*task.weight, Int8Run<Unit>{task});
 }
 
-constexpr LinearKernels kInt8 = {.token_tile = Int8Simd::kTokenTile,
-                                 .row_tile = kPanelRows,
-                                 .packed_floats = packed_words,
-                                 .pack_tokens = pack_tokens,
-                                 .one = nullptr,
-                                 .packed = int8_packed};
+template <typename Unit>
+constexpr LinearKernels int8_kernels() {
+  return {.token_tile = Int8Simd::kTokenTile,
+          .row_tile = kPanelRows,
+          .packed_floats = packed_words,
+          .pack_tokens = pack_tokens,
+          .one = nullptr,
+          .packed = int8_packed<Unit>};
+}
 
 }  // namespace
 }  // namespace hadal

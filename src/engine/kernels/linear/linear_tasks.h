@@ -50,6 +50,7 @@ extern const LinearKernels kLinearAvx2;  ///< exact weights, float32 products
 extern const LinearKernels kLinearAvx512;
 extern const LinearKernels kInt8Avx2;  ///< int8_layout.h, weights for which has_int8_product holds
 extern const LinearKernels kInt8Avx512;
+extern const LinearKernels kInt8Amx;  ///< AVX-512 and AMX-INT8; the bits of kInt8Avx512
 
 void decode_columns_avx2(const MatrixView& matrix, std::size_t row, std::size_t col_begin,
                          std::size_t col_end, float* out) noexcept;

@@ -195,7 +195,10 @@ double absolute_dot(const float* a, const float* b, std::size_t n) {
 
 std::vector<const CpuKernels*> all_variants() {
   std::vector<const CpuKernels*> variants;
-  for (const CpuKernels& kernels : cpu_kernels()) variants.push_back(&kernels);
+  for (const CpuKernels& kernels : cpu_kernels()) {
+    // AMX alone is left out where it is missing: int8_amx_test.cpp emulates it.
+    if (kernels.name != "amx" || kernels.runs_here()) variants.push_back(&kernels);
+  }
   return variants;
 }
 
