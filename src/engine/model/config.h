@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/model/world_model_config.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -75,7 +76,9 @@ struct ModelConfig {
   double hc_eps = 1e-6;
   double rms_norm_eps = 1e-6;
 
-  std::size_t num_nextn_predict_layers = 0;  ///< MTP blocks in the file (0: none)
+  std::size_t num_nextn_predict_layers = 0;     ///< MTP blocks in the file (0: none)
+  std::optional<WorldModelConfig> world_model;  ///< absent in every real V4 checkpoint
+
   std::int32_t bos_token_id = 0;
   std::int32_t eos_token_id = 1;
   std::int32_t pad_token_id = 2;

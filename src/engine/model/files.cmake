@@ -12,6 +12,7 @@ hadal_library(model_files
     model/config_gguf.cpp
     model/config_json.cpp
     model/encoding_planner.cpp
+    model/event_graph.cpp
     model/importance_matrix.cpp
     model/quantize_affine.cpp
     model/quantize_symmetric.cpp
@@ -42,6 +43,7 @@ hadal_test(model_files_test LABEL unit
     model/checkpoint_test_util.cpp
     model/checkpoint_writer_test.cpp
     model/config_test.cpp
+    model/event_graph_test.cpp
     model/importance_matrix_test.cpp
     model/quantize_model_test.cpp
     model/synthetic_weights_test.cpp
