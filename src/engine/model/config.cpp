@@ -1,6 +1,7 @@
 #include "engine/model/config.h"
 
 #include "base/checked_math.h"
+#include "engine/model/config_rules.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,34 +12,7 @@ namespace {
 constexpr std::size_t kMaxRoutedExpertsInAll =
     1u << 17;  // over all layers; bounds the list of tensors
 
-/// Collects violated rules as one readable list.
-class Rules {
- public:
-  template <typename... Args>
-  void require(bool holds, fmt::format_string<Args...> format, Args&&... args) {
-    if (holds) return;
-    if (!text_.empty()) text_ += "; ";
-    text_ += fmt::format(format, std::forward<Args>(args)...);
-  }
-  void in_range(std::string_view key, std::size_t value, std::size_t least, std::size_t most) {
-    require(value >= least && value <= most, "{} must be between {} and {}, found {}", key, least,
-            most, value);
-  }
-  void positive(std::string_view key, double value, double most) {
-    require(std::isfinite(value) && value > 0.0 && value <= most,
-            "{} must be above 0 and at most {}, found {}", key, most, value);
-  }
-  Result<void> result(std::string_view source) const {
-    if (text_.empty()) return {};
-    return error(ErrorCode::invalid_argument, "{}: this model shape cannot be run: {}", source,
-                 text_);
-  }
-
- private:
-  std::string text_;
-};
-
-void check_sizes(const ModelConfig& c, Rules& rules) {
+void check_sizes(const ModelConfig& c, ConfigRules& rules) {
   rules.in_range("vocab_size", c.vocab_size, 1, 1u << 24);
   rules.in_range("hidden_size", c.hidden_size, 1, 1u << 17);
   rules.in_range("num_hidden_layers", c.num_hidden_layers, 1, 1024);
@@ -54,7 +28,7 @@ void check_sizes(const ModelConfig& c, Rules& rules) {
   rules.in_range("num_nextn_predict_layers", c.num_nextn_predict_layers, 0, 16);
 }
 
-void check_attention(const ModelConfig& c, Rules& rules) {
+void check_attention(const ModelConfig& c, ConfigRules& rules) {
   rules.require(
       c.qk_rope_head_dim >= 2 && c.qk_rope_head_dim % 2 == 0 && c.qk_rope_head_dim <= c.head_dim,
       "qk_rope_head_dim must be even, at least 2 and at most head_dim ({}), found {}", c.head_dim,
@@ -73,7 +47,7 @@ void check_attention(const ModelConfig& c, Rules& rules) {
   }
 }
 
-void check_schedule(const ModelConfig& c, Rules& rules) {
+void check_schedule(const ModelConfig& c, ConfigRules& rules) {
   rules.require(c.layer_types.size() == c.num_hidden_layers &&
                     c.compress_ratios.size() == c.num_hidden_layers,
                 "the attention schedule must have an entry for each of the {} layers, found {}",
@@ -95,7 +69,7 @@ void check_schedule(const ModelConfig& c, Rules& rules) {
   }
 }
 
-void check_experts(const ModelConfig& c, Rules& rules) {
+void check_experts(const ModelConfig& c, ConfigRules& rules) {
   rules.in_range("n_routed_experts", c.n_routed_experts, 1, 8192);
   rules.in_range("num_experts_per_tok", c.num_experts_per_tok, 1,
                  std::min<std::size_t>(c.n_routed_experts, 1024));
@@ -108,7 +82,7 @@ void check_experts(const ModelConfig& c, Rules& rules) {
       kMaxRoutedExpertsInAll, n_blocks, c.n_routed_experts);
 }
 
-void check_yarn(std::string_view key, const std::optional<YarnScaling>& yarn, Rules& rules) {
+void check_yarn(std::string_view key, const std::optional<YarnScaling>& yarn, ConfigRules& rules) {
   if (!yarn) return;
   rules.require(std::isfinite(yarn->factor) && yarn->factor >= 1.0 && yarn->factor <= 1e6,
                 "{}.factor must be between 1 and 1e6, found {}", key, yarn->factor);
@@ -121,7 +95,7 @@ void check_yarn(std::string_view key, const std::optional<YarnScaling>& yarn, Ru
                 yarn->beta_slow);
 }
 
-void check_numbers(const ModelConfig& c, Rules& rules) {
+void check_numbers(const ModelConfig& c, ConfigRules& rules) {
   rules.require(std::isfinite(c.rope_theta) && c.rope_theta > 1.0 && c.rope_theta <= 1e15,
                 "rope_theta must be above 1 and at most 1e15, found {}", c.rope_theta);
   rules.require(std::isfinite(c.compress_rope_theta) && c.compress_rope_theta > 1.0 &&
@@ -146,7 +120,7 @@ std::size_t ModelConfig::n_hash_layers() const {
 }
 
 Result<void> validate(const ModelConfig& config, std::string_view source) {
-  Rules rules;
+  ConfigRules rules;
   check_sizes(config, rules);
   check_attention(config, rules);
   check_schedule(config, rules);
@@ -154,6 +128,8 @@ Result<void> validate(const ModelConfig& config, std::string_view source) {
   check_numbers(config, rules);
   check_yarn("rope_scaling", config.yarn, rules);
   check_yarn("rope_parameters.main", config.main_yarn, rules);
+  if (config.world_model)
+    check_world_model(*config.world_model, config.num_hidden_layers, config.vocab_size, rules);
   return rules.result(source);
 }
 

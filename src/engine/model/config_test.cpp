@@ -359,5 +359,86 @@ TEST(ConfigJson, WrittenFormReadsBack) {
   }
 }
 
+// ---- the world model
+
+json with_world_model() {
+  json object = g1();
+  object["world_model"] = json::parse(R"({
+    "layers": 1, "after_layer": 2, "latent_dim": 24, "n_heads": 6, "head_dim": 8, "n_kv_heads": 3, "intermediate": 48,
+    "n_latent_steps": 3, "max_latent_steps": 8, "rope_dim": 4, "mask": "causal_parents", "mask_source": "tokens",
+    "mask_dropout": 0.1, "max_events": 128, "skip_root": true,
+    "loss": {"latent": 0.3, "counterfactual": 0.1, "edge": 0.0}})");
+  return object;
+}
+
+TEST(WorldModelConfig, IsReadAndWrittenBack) {
+  json object = with_world_model();
+  object["vocab_size"] = 200;
+  json ids = json::array();
+  for (std::size_t i = 0; i < StructureTokens::kCount; ++i) ids.push_back(199 - i);
+  object["world_model"]["structure_tokens"] = ids;
+  const ModelConfig c = parsed(object);
+
+  ASSERT_TRUE(c.world_model);
+  const WorldModelConfig& w = *c.world_model;
+  EXPECT_EQ(w.after_layer, 2u);
+  EXPECT_EQ(w.latent_dim, 24u);
+  EXPECT_EQ(w.n_kv_heads, 3u);
+  EXPECT_EQ(w.rope_dim, 4u);
+  EXPECT_EQ(w.mask, MaskMode::causal_parents);
+  EXPECT_EQ(w.mask_dropout, 0.1);
+  EXPECT_EQ(w.max_events, 128u);
+  EXPECT_EQ(w.loss.latent, 0.3);
+  ASSERT_TRUE(w.structure_tokens);
+  EXPECT_EQ(w.structure_tokens->openers[0], 199);
+  EXPECT_EQ(w.structure_tokens->ids[95], 94);
+  EXPECT_EQ(json::parse(to_config_json(c, WeightTypes::f32))["world_model"], object["world_model"]);
+}
+
+TEST(WorldModelConfig, IsAbsentWithoutItsKey) {
+  json object = g1();
+  object["world_model"] = nullptr;
+  EXPECT_FALSE(parsed(object).world_model);
+  EXPECT_FALSE(
+      json::parse(to_config_json(parsed(object), WeightTypes::f32)).contains("world_model"));
+}
+
+TEST(WorldModelConfig, HasDefaultsForTheRest) {
+  json object = g1();
+  object["world_model"] = {
+      {"latent_dim", 24}, {"n_heads", 2}, {"head_dim", 16}, {"intermediate", 8}};
+  const ModelConfig c = parsed(object);
+  ASSERT_TRUE(c.world_model);
+  EXPECT_EQ(c.world_model->after_layer, 1u);  // 4 / 2 - 1
+  EXPECT_EQ(c.world_model->n_kv_heads, 2u);
+  EXPECT_EQ(c.world_model->rope_dim, 8u);
+  EXPECT_EQ(c.world_model->n_latent_steps, 3u);
+  EXPECT_EQ(c.world_model->mask, MaskMode::causal_graph);
+}
+
+TEST(WorldModelConfig, RefusesWhatItDoesNotKnow) {
+  const auto refused = [](const char* key, json value, ErrorCode code, std::string_view part) {
+    json object = with_world_model();
+    object["world_model"][key] = std::move(value);
+    expect_contains(refusal(object, code), part);
+  };
+  refused("latents", 3, ErrorCode::bad_format, "world_model.latents': unknown key");
+  refused("mask", "dag", ErrorCode::unsupported, "world_model.mask': expected causal_graph");
+  refused("mask_source", "predicted", ErrorCode::unsupported, "expected tokens");
+  refused("loss", {{"latent", 1}, {"kl", 1}}, ErrorCode::bad_format, "world_model.loss.kl'");
+  refused("latent_dim", nullptr, ErrorCode::not_found, "world_model.latent_dim'");
+  refused("structure_tokens", {1, 2}, ErrorCode::bad_format, "expected a list of 106");
+  refused("after_layer", 4, ErrorCode::invalid_argument, "after_layer must be between 0 and 3");
+  refused("n_kv_heads", 4, ErrorCode::invalid_argument, "must divide n_heads");
+  refused("n_latent_steps", 9, ErrorCode::invalid_argument,
+          "n_latent_steps must be between 1 and 8");
+  refused("rope_dim", 3, ErrorCode::invalid_argument, "rope_dim must be even");
+  refused("mask_dropout", 1.5, ErrorCode::invalid_argument, "mask_dropout must be between 0 and 1");
+  refused("loss", {{"edge", 1}}, ErrorCode::invalid_argument, "loss.edge must be 0");
+  json many = json::array();
+  for (std::size_t i = 0; i < StructureTokens::kCount; ++i) many.push_back(1);
+  refused("structure_tokens", many, ErrorCode::invalid_argument, "found 1 twice");
+}
+
 }  // namespace
 }  // namespace hadal

@@ -21,6 +21,7 @@ hadal_library(model_files
     model/tensor_spec.cpp
     model/tensor_stream.cpp
     model/weight_encoding.cpp
+    model/world_model_config.cpp
   LINK hadal_kernels hadal_formats nlohmann_json::nlohmann_json)
 
 # Sums of floats in these may be split into lanes.

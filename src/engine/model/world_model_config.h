@@ -3,7 +3,10 @@
 // have none.
 #pragma once
 
+#include "engine/model/config_rules.h"
 #include "engine/model/event_graph.h"
+
+#include <nlohmann/json_fwd.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -42,5 +45,15 @@ struct WorldModelConfig {
   /// Theta of the rotation (2.4); not a key.
   static constexpr double kRopeTheta = 10000.0;
 };
+
+/// Reads the value of the key in a model of `n_layers` layers. Needs latent_dim, n_heads, head_dim,
+/// intermediate; after_layer is n_layers / 2 - 1 by default (2.3), n_kv_heads n_heads, rope_dim
+/// half of the head. Unknown sub-keys are errors; mask_source is accepted as "tokens" only.
+Result<WorldModelConfig> parse_world_model(const nlohmann::json& value, std::size_t n_layers,
+                                           std::string_view source);
+nlohmann::ordered_json world_model_json(const WorldModelConfig& config);
+/// Sizes in range; structure tokens distinct and below `vocab_size`.
+void check_world_model(const WorldModelConfig& config, std::size_t n_layers, std::size_t vocab_size,
+                       ConfigRules& rules);
 
 }  // namespace hadal
