@@ -19,6 +19,9 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <unistd.h>
 #endif
@@ -29,13 +32,14 @@ namespace hadal {
 namespace {
 
 struct TrainFlags {
-  std::string config;
+  std::vector<std::string> configs;
   std::string init;
   std::string out;
   std::string tokenizer = "models/builtin/tokenizer.json";
   double max_minutes = 0.0;
   double budget_minutes = -1.0;
   std::size_t threads = 0;
+  std::optional<std::uint64_t> seed;
   bool fresh = false;
   bool resume = true;
 };
@@ -50,6 +54,18 @@ Result<std::string> read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return error(ErrorCode::not_found, "{}: cannot be opened for reading", path);
   return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+/// One JSON object: every file's keys over those of the files before it (RFC 7386: null removes).
+Result<std::string> merged_config(const std::vector<std::string>& paths) {
+  nlohmann::json merged = nlohmann::json::object();
+  for (const std::string& path : paths) {
+    HADAL_ASSIGN(const std::string text, read_text(path));
+    HADAL_ASSIGN(const nlohmann::json json, parse_json(text, path));
+    if (!json.is_object()) return error(ErrorCode::bad_format, "{}: expected a JSON object", path);
+    merged.merge_patch(json);
+  }
+  return merged.dump(1);
 }
 
 /// Key "text" of the config: knobs of the training text.
@@ -81,9 +97,11 @@ Result<TrainingTextOptions> text_options(const std::string& config, const std::s
 }
 
 Result<train::TrainSummary> train_model(const TrainFlags& flags) {
-  HADAL_ASSIGN(const std::string config_text, read_text(flags.config));
+  HADAL_ASSIGN(const std::string config_text, merged_config(flags.configs));
+  const std::string source = fmt::format("{}", fmt::join(flags.configs, " + "));
   train::TrainRun run;
-  HADAL_ASSIGN(run.config, train::parse_train_config(config_text, flags.config));
+  HADAL_ASSIGN(run.config, train::parse_train_config(config_text, source));
+  if (flags.seed) run.config.seed = *flags.seed;
   if (flags.threads > 0) run.config.threads = flags.threads;
   if (flags.budget_minutes >= 0.0) run.config.budget_minutes = flags.budget_minutes;
   HADAL_ASSIGN(run.tokenizer_json, read_text(flags.tokenizer));
@@ -92,9 +110,9 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   if (tokenizer.vocab_size() > run.config.model.vocab_size)
     return error(ErrorCode::invalid_argument,
                  "{}: {} tokens, but the model of {} has vocab_size {}", flags.tokenizer,
-                 tokenizer.vocab_size(), flags.config, run.config.model.vocab_size);
+                 tokenizer.vocab_size(), source, run.config.model.vocab_size);
   HADAL_ASSIGN(const TrainingTextOptions options,
-               text_options(config_text, flags.config, run.config.max_depth));
+               text_options(config_text, source, run.config.max_depth));
   const auto text = [&](worlds::Split split) {
     return [&options, split, seed = run.config.seed](std::uint64_t index, int max_depth) {
       return training_text(split, seed, index, options, max_depth);
@@ -138,8 +156,9 @@ void add_train(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* verb = app.add_subcommand(
       "train", "Train a model on the causal worlds; resumes what it finds in --out");
-  verb->add_option("--config", flags->config,
-                   "training config (JSON); models/training/ has those of the built-in model")
+  verb->add_option("--config", flags->configs,
+                   "training config (JSON); models/training/ has those of the built-in model. Of "
+                   "several, keys of later ones count")
       ->required();
   verb->add_option("--out", flags->out,
                    "directory of checkpoints, log and curve; its model opens with -m")
@@ -153,6 +172,8 @@ void add_train(CLI::App& app, int& exit_code) {
   verb->add_option("--budget-minutes", flags->budget_minutes,
                    "fit the whole schedule into N minutes of training");
   verb->add_option("-t,--threads", flags->threads, "data-parallel workers (default: the config's)");
+  verb->add_option("--seed", flags->seed,
+                   "of the initial weights and of the stream (default: the config's)");
   verb->add_flag("--fresh", flags->fresh, "start over instead of resuming");
   verb->add_flag("--resume", flags->resume, "resume (the default)");
   verb->callback([flags, &exit_code] { exit_code = run_train(*flags); });
