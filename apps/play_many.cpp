@@ -50,7 +50,7 @@ void print_table(const std::vector<SuccessRow>& rows) {
 }  // namespace
 
 Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,
-                       std::optional<std::size_t> domain) {
+                       const worlds::DomainChoice& domains) {
   EpisodeOptions options;
   options.n_drafts = flags.drafts;
   std::vector<SuccessRow> by_depth;
@@ -61,7 +61,7 @@ Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& 
   const int last_depth = flags.depth > 0 ? flags.depth : kTrainedDepth;
   for (int depth = first_depth; depth <= last_depth; ++depth) {
     std::vector<worlds::World> worlds;
-    for (const auto& key : episode_keys(flags.episodes, depth, flags.seed, domain)) {
+    for (const auto& key : episode_keys(flags.episodes, depth, flags.seed, domains)) {
       worlds.push_back(worlds::generate_world(key, options.world));
     }
     std::size_t n_steps = 0;
@@ -93,18 +93,18 @@ Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& 
   }
   nlohmann::ordered_json depths = nlohmann::ordered_json::array();
   for (const SuccessRow& row : by_depth) depths.push_back(row_json(row));
-  nlohmann::ordered_json domains = nlohmann::ordered_json::array();
+  nlohmann::ordered_json domain_rows = nlohmann::ordered_json::array();
   for (const SuccessRow& row : by_domain) {
     if (row.n_episodes == 0) continue;
     nlohmann::ordered_json one = row_json(row);
     one.erase("depth");
     one["domain"] = worlds::domains()[row.domain].name;
-    domains.push_back(one);
+    domain_rows.push_back(one);
   }
   fmt::print(
       "{}\n",
       nlohmann::ordered_json{
-          {"mode", kMode}, {"by_depth", depths}, {"by_domain", domains}, {"seconds", seconds}}
+          {"mode", kMode}, {"by_depth", depths}, {"by_domain", domain_rows}, {"seconds", seconds}}
           .dump(2));
   return {};
 }

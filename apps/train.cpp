@@ -86,11 +86,15 @@ Result<TrainingTextOptions> text_options(const std::string& config, const std::s
       {"topological_share", &options.world.topological_share},
       {"mistake_share", &options.world.mistake_share}};
   for (const auto& [key, value] : json["text"].items()) {
+    if (key == "domains" && value.is_string()) {
+      HADAL_ASSIGN(options.domains, worlds::parse_domain_choice(value.get<std::string>()));
+      continue;
+    }
     const auto knob = std::find_if(std::begin(knobs), std::end(knobs),
                                    [&](const auto& k) { return key == k.first; });
     if (knob == std::end(knobs) || !value.is_number())
-      return error(ErrorCode::bad_format, "{}: key 'text.{}': not known, or not a number", source,
-                   key);
+      return error(ErrorCode::bad_format, "{}: key 'text.{}': not known, or not of its type",
+                   source, key);
     *knob->second = value.get<double>();
   }
   return options;

@@ -17,11 +17,11 @@ Proportion proportion(std::size_t n_successes, std::size_t n) {
 }
 
 std::vector<worlds::WorldKey> episode_keys(std::size_t n, int depth, std::uint64_t seed,
-                                           std::optional<std::size_t> domain) {
+                                           const worlds::DomainChoice& domains) {
   std::vector<worlds::WorldKey> keys;
   for (std::size_t i = 0; i < n; ++i) {
     keys.push_back({.split = worlds::Split::test,
-                    .domain = domain.value_or(i % worlds::domains().size()),
+                    .domain = domains.indices[i % domains.indices.size()],
                     .depth = depth,
                     .seed = seed,
                     .index = i});

@@ -4,7 +4,6 @@
 #include "agent/episode.h"
 
 #include <cstddef>
-#include <optional>
 #include <vector>
 
 namespace hadal {
@@ -28,10 +27,10 @@ struct SuccessRow {
   std::size_t n_optimal = 0;  ///< solved with a shortest plan
 };
 
-/// Keys of the held-out episodes of one depth: episode i in domain i mod (number of domains), or in
-/// `domain` alone when given. The same for every model and machine.
+/// Keys of the held-out episodes of one depth, in the chosen domains in turn. The same for every
+/// model and machine.
 std::vector<worlds::WorldKey> episode_keys(std::size_t n, int depth, std::uint64_t seed,
-                                           std::optional<std::size_t> domain);
+                                           const worlds::DomainChoice& domains);
 
 /// Adds an episode to a row; the random baseline is played on the same world.
 void count(SuccessRow& row, const Episode& episode, const worlds::World& world);

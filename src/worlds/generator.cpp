@@ -104,9 +104,18 @@ class Builder {
     const auto properties = free_properties(entity);
     const auto variable = static_cast<std::uint8_t>(world_.variables.size());
     world_.variables.push_back({entity, properties[pick(properties.size())]});
+    draw_values(world_.variables.back());
     const Literal literal{variable, chance(0.5)};
     world_.initial = with(world_.initial, {variable, literal.value == true_at_start});
     return literal;
+  }
+
+  /// Two different values of a property that has more.
+  void draw_values(Variable& variable) {
+    const std::size_t n = n_values(world_.domain->properties[variable.property]);
+    if (n == 2) return;
+    variable.values[0] = pick(n);
+    variable.values[1] = static_cast<std::uint8_t>((variable.values[0] + 1u + pick(n - 1)) % n);
   }
 
   Literal fact() {

@@ -12,11 +12,6 @@ const std::string& item_of(const World& world, Literal literal) {
   return world.entities[world.variables[literal.variable].entity].name;
 }
 
-std::string_view word_of(const World& world, Literal literal) {
-  return world.domain->properties[world.variables[literal.variable].property]
-      .words[literal.value ? 1 : 0];
-}
-
 /// The literals, each as `words` puts it, with " and " between.
 std::string conjunction(const World& world, std::span<const Literal> literals,
                         std::string (*words)(const World&, Literal)) {
@@ -50,6 +45,12 @@ std::string fill(std::string_view phrasing, std::span<const Filling> fillings) {
   return text;
 }
 
+std::string literal_text(const World& world, Literal literal, std::string_view form) {
+  const Filling fillings[] = {{"{item}", item_of(world, literal)},
+                              {"{word}", word_of(world, literal)}};
+  return fill(form, fillings);
+}
+
 }  // namespace
 
 std::string sentence(const World& world, Literal literal) {
@@ -61,7 +62,7 @@ std::string negated_sentence(const World& world, Literal literal) {
 }
 
 std::string short_form(const World& world, Literal literal) {
-  return fmt::format("{} {}", item_of(world, literal), word_of(world, literal));
+  return literal_text(world, literal, world.domain->literal);
 }
 
 std::string effects_text(const World& world, std::span<const Literal> literals) {
@@ -96,8 +97,12 @@ std::string goal_text(const World& world) {
 }
 
 std::string request_text(const World& world) {
-  const auto the_form = [](const World& w, Literal l) { return "the " + short_form(w, l); };
-  return "Please make " + conjunction(world, world.goal, the_form) + ".";
+  const auto literal = [](const World& w, Literal l) {
+    return literal_text(w, l, w.domain->request_literal);
+  };
+  const std::string goal = conjunction(world, world.goal, literal);
+  const Filling fillings[] = {{"{goal}", goal}};
+  return fill(world.domain->request, fillings);
 }
 
 std::string closing_text(const World& world) {

@@ -12,7 +12,7 @@ namespace hadal::worlds {
 std::string sentence(const World& world, Literal literal);
 /// "the red pan is not hot"
 std::string negated_sentence(const World& world, Literal literal);
-/// "red pan hot"
+/// "red pan hot", or in most domains "the red pan is hot"
 std::string short_form(const World& world, Literal literal);
 /// "the red pan is hot, the jar is open." for everything that came about.
 std::string effects_text(const World& world, std::span<const Literal> literals);
