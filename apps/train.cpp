@@ -100,6 +100,18 @@ Result<TrainingTextOptions> text_options(const std::string& config, const std::s
   return options;
 }
 
+/// The world model finds events by the ids of the tokenizer's structure tokens, unless the config
+/// gives them.
+Result<void> give_structure_tokens(const Tokenizer& tokenizer, const std::string& source,
+                                   ModelConfig& model) {
+  if (!model.world_model || model.world_model->structure_tokens) return {};
+  model.world_model->structure_tokens = train::find_structure_tokens(tokenizer);
+  if (model.world_model->structure_tokens) return {};
+  return error(ErrorCode::invalid_argument,
+               "{}: lacks structure tokens (<|mech|> .. <|e95|>), which the world model needs",
+               source);
+}
+
 Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   HADAL_ASSIGN(const std::string config_text, merged_config(flags.configs));
   const std::string source = fmt::format("{}", fmt::join(flags.configs, " + "));
@@ -115,6 +127,7 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
     return error(ErrorCode::invalid_argument,
                  "{}: {} tokens, but the model of {} has vocab_size {}", flags.tokenizer,
                  tokenizer.vocab_size(), source, run.config.model.vocab_size);
+  HADAL_TRY(give_structure_tokens(tokenizer, flags.tokenizer, run.config.model));
   HADAL_ASSIGN(const TrainingTextOptions options,
                text_options(config_text, source, run.config.max_depth));
   const auto text = [&](worlds::Split split) {

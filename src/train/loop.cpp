@@ -113,14 +113,29 @@ struct LossOptions {
   double total_weight;  ///< of the whole step
   double mtp_weight;    ///< 0: the block is not run
   double balance;       ///< weight of the balance loss of this micro-batch
+  std::uint64_t seed;   ///< of the world model's mask dropout
 };
+
+/// What the world model's attention sees; mask dropout in training only.
+EventMasks masks_of(const WorldModelConfig& config, const MicroBatch& part, const Tensor& ids,
+                    std::uint64_t seed) {
+  std::vector<SequenceMask> rows;
+  for (const std::uint64_t index : part.indices)
+    rows.push_back(at::GradMode::is_enabled() ? training_mask(config, seed, index)
+                                              : evaluation_mask(config, index));
+  return make_event_masks(config, ids, rows);
+}
 
 /// Forward pass of one micro-batch; with gradients enabled also the backward pass into the model's
 /// leaves.
 Tally run_part(const V4Model& model, const MicroBatch& part, const LossOptions& options) {
   Tally tally;
   RouterTrace trace;
-  const Tensor h = model.streams(columns(part, 0).to(at::kLong), &trace);
+  WorldModelTrace world_model;
+  const Tensor ids = columns(part, 0).to(at::kLong);
+  if (model.world_model())
+    world_model.masks = masks_of(*model.config().world_model, part, ids, options.seed);
+  const Tensor h = model.streams(ids, &trace, &world_model);
   const Targets next = targets(part, 1);
   auto [loss, losses, best] =
       cross_entropy_loss(model.collapse(h), model.head(), next.ids, next.weights);
@@ -341,10 +356,12 @@ class Training {
     const bool with_mtp =
         config_.model.num_nextn_predict_layers > 0 && state_.progress.step % config_.mtp_every == 0;
     const double parts = static_cast<double>(batch.parts.size());
-    const Tally tally = workers_.run(
-        batch,
-        {batch.total_weight, with_mtp ? config_.mtp_weight : 0.0, config_.balance_loss / parts},
-        true);
+    const Tally tally = workers_.run(batch,
+                                     {.total_weight = batch.total_weight,
+                                      .mtp_weight = with_mtp ? config_.mtp_weight : 0.0,
+                                      .balance = config_.balance_loss / parts,
+                                      .seed = config_.seed},
+                                     true);
     std::vector<Tensor> gradients = workers_.take_gradients();
     const double factor = learning_rate_factor(config_, state_.progress);
     LogRow row;
@@ -362,7 +379,12 @@ class Training {
 
   void evaluate(LogRow& row) {
     if (is_rounding()) workers_.round();
-    const Tally tally = workers_.run(heldout_, {heldout_.total_weight, 0.0, 0.0}, false);
+    const Tally tally = workers_.run(heldout_,
+                                     {.total_weight = heldout_.total_weight,
+                                      .mtp_weight = 0.0,
+                                      .balance = 0.0,
+                                      .seed = config_.seed},
+                                     false);
     row.heldout_loss = tally.loss / heldout_.total_weight;
     row.heldout_act_loss = share(tally.act_loss, tally.n_act);
     row.heldout_accuracy = share(tally.right, tally.n_decisions);

@@ -1,6 +1,7 @@
 // What the trainer reads: sequences of token ids with a loss weight each, any index in any order.
 #pragma once
 
+#include "engine/model/event_graph.h"
 #include "tokenizer/tokenizer.h"
 #include "worlds/narrator.h"
 
@@ -8,9 +9,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace hadal::train {
+
+/// Ids of the structure tokens; nothing when the vocabulary lacks one of them.
+std::optional<StructureTokens> find_structure_tokens(const Tokenizer& tokenizer);
 
 struct Sample {
   std::vector<std::int32_t> ids;
@@ -52,9 +57,10 @@ struct MicroBatch {
   std::size_t batch = 0, sequence = 0;
   std::vector<std::int32_t>
       ids;  ///< [batch, sequence + 2]: two more, for the targets of the MTP block
-  std::vector<float> weights;       ///< [batch, sequence + 2]; 0 on padding
-  std::vector<std::uint8_t> marks;  ///< [batch, sequence + 2]: bit 0 act token, bit 1 decision
-  std::size_t n_tokens = 0;         ///< without padding
+  std::vector<float> weights;          ///< [batch, sequence + 2]; 0 on padding
+  std::vector<std::uint8_t> marks;     ///< [batch, sequence + 2]: bit 0 act token, bit 1 decision
+  std::vector<std::uint64_t> indices;  ///< [batch]: of each sequence in the stream
+  std::size_t n_tokens = 0;            ///< without padding
 };
 
 /// All micro-batches of one optimiser step.
