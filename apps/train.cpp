@@ -5,6 +5,7 @@
 
 #ifdef HADAL_WITH_TRAIN
 #include "agent/training_text.h"
+#include "chat/local_model.h"
 #include "formats/json_limits.h"
 #include "tokenizer/tokenizer.h"
 #include "train/loop.h"
@@ -87,7 +88,7 @@ Result<TrainingTextOptions> text_options(const std::string& config, const std::s
 Result<void> give_structure_tokens(const Tokenizer& tokenizer, const std::string& source,
                                    ModelConfig& model) {
   if (!model.world_model || model.world_model->structure_tokens) return {};
-  model.world_model->structure_tokens = train::find_structure_tokens(tokenizer);
+  HADAL_ASSIGN(model.world_model->structure_tokens, find_structure_tokens(tokenizer, source));
   if (model.world_model->structure_tokens) return {};
   return error(ErrorCode::invalid_argument,
                "{}: lacks structure tokens (<|mech|> .. <|e95|>), which the world model needs",
