@@ -5,9 +5,11 @@
 
 #ifdef HADAL_WITH_TRAIN
 #include "agent/training_text.h"
+#include "chat/local_model.h"
 #include "formats/json_limits.h"
 #include "tokenizer/tokenizer.h"
 #include "train/loop.h"
+#include "train/model_cost.h"
 #include "train/train_config.h"
 
 #include <fmt/format.h>
@@ -42,6 +44,7 @@ struct TrainFlags {
   std::optional<std::uint64_t> seed;
   bool fresh = false;
   bool resume = true;
+  bool dry_run = false;
 };
 
 std::atomic<bool> stop_requested{false};
@@ -105,7 +108,7 @@ Result<TrainingTextOptions> text_options(const std::string& config, const std::s
 Result<void> give_structure_tokens(const Tokenizer& tokenizer, const std::string& source,
                                    ModelConfig& model) {
   if (!model.world_model || model.world_model->structure_tokens) return {};
-  model.world_model->structure_tokens = train::find_structure_tokens(tokenizer);
+  HADAL_ASSIGN(model.world_model->structure_tokens, find_structure_tokens(tokenizer, source));
   if (model.world_model->structure_tokens) return {};
   return error(ErrorCode::invalid_argument,
                "{}: lacks structure tokens (<|mech|> .. <|e95|>), which the world model needs",
@@ -155,7 +158,26 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   return train::run_training(run);
 }
 
+/// Parameters and multiply-adds by part, so that configs can be matched.
+Result<void> show_cost(const TrainFlags& flags) {
+  HADAL_ASSIGN(const std::string config_text, read_text(flags.config));
+  HADAL_ASSIGN(const train::TrainConfig config,
+               train::parse_train_config(config_text, flags.config));
+  std::vector<train::PartCost> parts = train::model_cost(config.model);
+  parts.push_back(train::total_cost(parts));
+  fmt::print("{:<24}{:>14}{:>16}\n", "part", "parameters", "MAC per token");
+  for (const train::PartCost& part : parts)
+    fmt::print("{:<24}{:>14}{:>16.0f}\n", part.part, part.n_parameters, part.macs_per_token);
+  return {};
+}
+
 int run_train(const TrainFlags& flags) {
+  if (flags.dry_run) {
+    const auto shown = show_cost(flags);
+    return shown ? 0 : report("train", shown.error());
+  }
+  if (flags.out.empty())
+    return report("train", error(ErrorCode::invalid_argument, "--out is required"));
   const auto summary = train_model(flags);
   if (!summary) return report("train", summary.error());
   fmt::print(stderr,
@@ -178,8 +200,7 @@ void add_train(CLI::App& app, int& exit_code) {
                    "several, keys of later ones count")
       ->required();
   verb->add_option("--out", flags->out,
-                   "directory of checkpoints, log and curve; its model opens with -m")
-      ->required();
+                   "directory of checkpoints, log and curve; its model opens with -m");
   verb->add_option("--init", flags->init,
                    "model directory whose weights the run starts from (a further stage), unless "
                    "--out can be resumed");
@@ -192,6 +213,8 @@ void add_train(CLI::App& app, int& exit_code) {
   verb->add_option("--seed", flags->seed,
                    "of the initial weights and of the stream (default: the config's)");
   verb->add_flag("--fresh", flags->fresh, "start over instead of resuming");
+  verb->add_flag("--dry-run", flags->dry_run,
+                 "show the model's parameters and multiply-adds by part, and train nothing");
   verb->add_flag("--resume", flags->resume, "resume (the default)");
   verb->callback([flags, &exit_code] { exit_code = run_train(*flags); });
 }

@@ -25,7 +25,7 @@ EventGraph graph_of(const WorldModelConfig& config, const SequenceMask& rows,
   return graph;
 }
 
-/// Zeros where token i sees token j; `row` is [n + 1].
+/// Zeros where token i sees token j; `row` is [n].
 void unmask(const EventGraph& graph, std::size_t i, float* row) {
   const VisibleTokens seen = graph.visible(i);
   for (const TokenRange& range : seen.before) std::fill(row + range.begin, row + range.end, 0.0f);
@@ -57,7 +57,7 @@ EventMasks make_event_masks(const WorldModelConfig& config, const at::Tensor& id
   masks.is_event = at::zeros({ids.numel(), 1});
   if (std::any_of(rows.begin(), rows.end(),
                   [](const SequenceMask& r) { return r.mode != MaskMode::none; }))
-    masks.bias = at::full({ids.size(0), 1, ids.size(1), ids.size(1) + 1},
+    masks.bias = at::full({ids.size(0), 1, ids.size(1), ids.size(1)},
                           -std::numeric_limits<double>::infinity(), at::kFloat);
   float* is_event = masks.is_event.data_ptr<float>();
   float* bias = masks.bias.defined() ? masks.bias.data_ptr<float>() : nullptr;
@@ -67,9 +67,7 @@ EventMasks make_event_masks(const WorldModelConfig& config, const at::Tensor& id
     for (std::size_t i = 0; i < n; ++i) {
       is_event[b * n + i] = graph.segment(i) > 0 ? 1.0f : 0.0f;
       if (bias == nullptr) continue;
-      float* row = bias + (b * n + i) * (n + 1);
-      unmask(graph, i, row);
-      row[n] = 0.0f;
+      unmask(graph, i, bias + (b * n + i) * n);
     }
   }
   return masks;

@@ -28,9 +28,8 @@ SequenceMask training_mask(const WorldModelConfig& config, std::uint64_t seed, s
 
 /// B sequences of S tokens.
 struct EventMasks {
-  /// Added to attention scores [B, heads, S, S + 1]: float [B, 1, S, S + 1], 0 where token j is
-  /// seen by token i, -inf elsewhere; column S is the sink's, always 0. Undefined: no token sees
-  /// any.
+  /// Added to attention scores: float [B, 1, S, S], 0 where token j is seen by token i, -inf
+  /// elsewhere. Undefined: no token sees any.
   at::Tensor bias;
   at::Tensor is_event;  ///< float [B * S, 1]: 1 for the tokens of events, 0 for the root's
   std::vector<EventGraph> graphs;  ///< one a sequence
@@ -38,7 +37,7 @@ struct EventMasks {
 
 /// @param ids  int64 [B, S], contiguous; padding on the right is read as text, which changes no row
 /// before it.
-/// @param rows  one a sequence. Cost: 4 B S (S + 1) bytes. Any thread.
+/// @param rows  one a sequence. Memory: 4 B S S bytes. Any thread.
 EventMasks make_event_masks(const WorldModelConfig& config, const at::Tensor& ids,
                             std::span<const SequenceMask> rows);
 

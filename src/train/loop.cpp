@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "train/kernels.h"
+#include "train/latent_losses.h"
 #include "train/model_files.h"
 #include "train/optimizer.h"
 #include "train/train_log.h"
@@ -36,6 +37,8 @@ struct Tally {
   double act_loss = 0.0, n_act = 0.0;
   double right = 0.0, n_decisions = 0.0;
   double mtp_right = 0.0, n_mtp = 0.0;
+  double latent = 0.0, n_latent = 0.0;  ///< latent loss, times predicted events
+  double latent_rank = 0.0, latent_log_std = 0.0, n_latent_parts = 0.0;  ///< sums over parts
   std::vector<Tensor> load;  ///< assignments per MoE block
 
   void add(const Tally& other) {
@@ -46,6 +49,11 @@ struct Tally {
     n_decisions += other.n_decisions;
     mtp_right += other.mtp_right;
     n_mtp += other.n_mtp;
+    latent += other.latent;
+    n_latent += other.n_latent;
+    latent_rank += other.latent_rank;
+    latent_log_std += other.latent_log_std;
+    n_latent_parts += other.n_latent_parts;
     if (load.size() < other.load.size()) load.resize(other.load.size());
     for (std::size_t i = 0; i < other.load.size(); ++i)
       if (other.load[i].defined())
@@ -109,10 +117,21 @@ void tally_mtp(const Targets& t, const Tensor& best, Tally& tally) {
   }
 }
 
+void tally_latent(const LatentLoss& latent, Tally& tally) {
+  if (!latent.loss.defined()) return;
+  const auto n = static_cast<double>(latent.n_events);
+  tally.latent += latent.loss.item<double>() * n;
+  tally.n_latent += n;
+  tally.latent_rank += latent.effective_rank;
+  tally.latent_log_std += latent.log_std;
+  tally.n_latent_parts += 1.0;
+}
+
 struct LossOptions {
   double total_weight;  ///< of the whole step
   double mtp_weight;    ///< 0: the block is not run
   double balance;       ///< weight of the balance loss of this micro-batch
+  double latent;        ///< weight of the latent loss of this micro-batch; 0: not formed
   std::uint64_t seed;   ///< of the world model's mask dropout
 };
 
@@ -150,6 +169,13 @@ Tally run_part(const V4Model& model, const MicroBatch& part, const LossOptions& 
     total = total + mtp_loss * (options.mtp_weight / options.total_weight);
   }
   if (trace.balance.defined()) total = total + trace.balance * options.balance;
+  if (options.latent > 0.0) {
+    const LatentLoss latent =
+        latent_loss(*model.world_model()->predictor(), world_model.latents, world_model.masks, ids,
+                    *model.config().world_model->structure_tokens);
+    tally_latent(latent, tally);
+    if (latent.loss.defined()) total = total + latent.loss * options.latent;
+  }
   tally.load = std::move(trace.load);
   if (at::GradMode::is_enabled()) torch::autograd::backward({total}, {});
   return tally;
@@ -347,6 +373,12 @@ class Training {
     return run_.max_minutes > 0.0 && seconds_since(started_) > 60.0 * run_.max_minutes;
   }
 
+  /// Without structure tokens there are no events to predict.
+  bool has_latent_loss() const {
+    const auto& world_model = config_.model.world_model;
+    return world_model && world_model->loss.latent > 0.0 && world_model->structure_tokens;
+  }
+
   bool is_rounding() const {
     return progress_share(config_, state_.progress) >= 1.0 - config_.quantize_share;
   }
@@ -356,12 +388,14 @@ class Training {
     const bool with_mtp =
         config_.model.num_nextn_predict_layers > 0 && state_.progress.step % config_.mtp_every == 0;
     const double parts = static_cast<double>(batch.parts.size());
-    const Tally tally = workers_.run(batch,
-                                     {.total_weight = batch.total_weight,
-                                      .mtp_weight = with_mtp ? config_.mtp_weight : 0.0,
-                                      .balance = config_.balance_loss / parts,
-                                      .seed = config_.seed},
-                                     true);
+    const Tally tally = workers_.run(
+        batch,
+        {.total_weight = batch.total_weight,
+         .mtp_weight = with_mtp ? config_.mtp_weight : 0.0,
+         .balance = config_.balance_loss / parts,
+         .latent = has_latent_loss() ? config_.model.world_model->loss.latent / parts : 0.0,
+         .seed = config_.seed},
+        true);
     std::vector<Tensor> gradients = workers_.take_gradients();
     const double factor = learning_rate_factor(config_, state_.progress);
     LogRow row;
@@ -374,6 +408,11 @@ class Training {
     row.act_loss = share(tally.act_loss, tally.n_act);
     row.next_action_accuracy = share(tally.right, tally.n_decisions);
     row.mtp_accuracy = share(tally.mtp_right, tally.n_mtp);
+    if (tally.n_latent > 0.0) {
+      row.latent_loss = tally.latent / tally.n_latent;
+      row.latent_rank = tally.latent_rank / tally.n_latent_parts;
+      row.latent_log_std = tally.latent_log_std / tally.n_latent_parts;
+    }
     return row;
   }
 
@@ -383,6 +422,7 @@ class Training {
                                      {.total_weight = heldout_.total_weight,
                                       .mtp_weight = 0.0,
                                       .balance = 0.0,
+                                      .latent = 0.0,
                                       .seed = config_.seed},
                                      false);
     row.heldout_loss = tally.loss / heldout_.total_weight;

@@ -5,16 +5,6 @@
 
 namespace hadal::train {
 
-std::optional<StructureTokens> find_structure_tokens(const Tokenizer& tokenizer) {
-  std::array<std::int32_t, StructureTokens::kCount> ids{};
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const auto id = tokenizer.find_special(StructureTokens::name(i));
-    if (!id) return std::nullopt;
-    ids[i] = *id;
-  }
-  return StructureTokens::from_list(ids);
-}
-
 TextStream::TextStream(const Tokenizer& tokenizer, Source source, std::size_t max_length)
     : tokenizer_(&tokenizer),
       source_(std::move(source)),

@@ -1,7 +1,6 @@
 // What the trainer reads: sequences of token ids with a loss weight each, any index in any order.
 #pragma once
 
-#include "engine/model/event_graph.h"
 #include "tokenizer/tokenizer.h"
 #include "worlds/narrator.h"
 
@@ -9,13 +8,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 namespace hadal::train {
-
-/// Ids of the structure tokens; nothing when the vocabulary lacks one of them.
-std::optional<StructureTokens> find_structure_tokens(const Tokenizer& tokenizer);
 
 struct Sample {
   std::vector<std::int32_t> ids;

@@ -397,6 +397,9 @@ Result<void> check_trainable(const ModelConfig& c) {
   if (c.hc_mult == 0 || c.hc_sinkhorn_iters == 0)
     return error(ErrorCode::invalid_argument,
                  "train: hc_mult and hc_sinkhorn_iters must be at least 1");
+  if (c.world_model && c.world_model->loss.counterfactual > 0.0)
+    return error(ErrorCode::unsupported,
+                 "train: world_model.loss.counterfactual must be 0: no stream gives pairs yet");
   return {};
 }
 

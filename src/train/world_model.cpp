@@ -64,6 +64,27 @@ Tensor by_head(const Tensor& x) {
   return x.transpose(1, 2).reshape({x.size(0) * x.size(2), x.size(1), x.size(3)});
 }
 
+/// masked_attention in plain operations, of any type. The sink is one more key, [0 .. 0, 1] with
+/// value 0: queries carry its logit as one more channel, so that softmax, its gradient and the
+/// products need no separate case.
+Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& sink,
+                       const Tensor& bias) {
+  const std::int64_t b = q.size(0), s = q.size(1), heads = q.size(2), kv_heads = k.size(2),
+                     width = q.size(3);
+  const Tensor sink_logit = sink.view({1, 1, heads, 1}).expand({b, s, heads, 1});
+  const Tensor sink_key =
+      at::constant_pad_nd(at::ones({b, 1, kv_heads, 1}, k.options()), {width, 0});
+  const Tensor scaled = q * (1.0 / std::sqrt(static_cast<double>(width)));
+  const Tensor queries =
+      by_head(at::cat({scaled, sink_logit}, -1)).reshape({b * kv_heads, -1, width + 1});
+  const Tensor keys = by_head(at::cat({at::constant_pad_nd(k, {0, 1}), sink_key}, 1));
+  const Tensor values = by_head(at::constant_pad_nd(v, {0, 0, 0, 0, 0, 1}));
+  const Tensor scores = at::bmm(queries, keys.transpose(1, 2)).view({b, heads, s, s + 1});
+  const Tensor weights = at::softmax(scores + at::constant_pad_nd(bias, {0, 1}), -1);
+  const Tensor o = at::bmm(weights.view({b * kv_heads, -1, s + 1}), values);
+  return o.view({b, heads, s, width}).transpose(1, 2).contiguous();
+}
+
 Tensor silu_gate(const Tensor& x, const WorldModelLayer& w) {
   return at::linear(at::silu(at::linear(x, w.w1)) * at::linear(x, w.w3), w.w2);
 }
@@ -103,31 +124,17 @@ Tensor WorldModel::rope(const Tensor& x) const {
   return at::cat({x.slice(-1, 0, still), a * cos - b * sin, b * cos + a * sin}, -1);
 }
 
-/// The sink is one more key, [0 .. 0, 1] with value 0: queries carry the sink logit as one more
-/// channel, so that softmax, its gradient and the products need no separate case.
 Tensor WorldModel::attend(const WorldModelLayer& w, const Tensor& x,
                           const EventMasks& masks) const {
-  const std::int64_t b = masks.bias.size(0), s = masks.bias.size(2), heads = i64(config_.n_heads),
-                     kv_heads = i64(config_.n_kv_heads), width = i64(config_.head_dim);
+  const std::int64_t b = masks.bias.size(0), s = masks.bias.size(2), width = i64(config_.head_dim);
   const Tensor n = norm(x, w.attn_norm);
-  const Tensor q = rope(at::linear(n, w.q_proj).view({b, s, heads, width})) *
-                   (1.0 / std::sqrt(static_cast<double>(width)));
-  const Tensor k = rope(at::linear(n, w.k_proj).view({b, s, kv_heads, width}));
-  const Tensor v = at::linear(n, w.v_proj).view({b, s, kv_heads, width});
-
-  const Tensor sink_logit = w.attn_sink.view({1, 1, heads, 1}).expand({b, s, heads, 1});
-  const Tensor sink_key =
-      at::constant_pad_nd(at::ones({b, 1, kv_heads, 1}, k.options()), {width, 0});
-  const Tensor queries =
-      by_head(at::cat({q, sink_logit}, -1)).reshape({b * kv_heads, -1, width + 1});
-  const Tensor keys = by_head(at::cat({at::constant_pad_nd(k, {0, 1}), sink_key}, 1));
-  const Tensor values = by_head(at::constant_pad_nd(v, {0, 0, 0, 0, 0, 1}));
-
-  const Tensor scores = at::bmm(queries, keys.transpose(1, 2)).view({b, heads, s, s + 1});
-  const Tensor weights = at::softmax(scores + masks.bias, -1);
-  const Tensor o = at::bmm(weights.view({b * kv_heads, -1, s + 1}), values);  // [B kv, g S, dh]
-  return at::linear(o.view({b, heads, s, width}).transpose(1, 2).reshape({b * s, heads * width}),
-                    w.o_proj);
+  const Tensor q = rope(at::linear(n, w.q_proj).view({b, s, -1, width}));
+  const Tensor k = rope(at::linear(n, w.k_proj).view({b, s, -1, width}));
+  const Tensor v = at::linear(n, w.v_proj).view({b, s, -1, width});
+  const Tensor o = x.scalar_type() == at::kFloat
+                       ? masked_attention(q, k, v, w.attn_sink, masks.bias)
+                       : plain_attention(q, k, v, w.attn_sink, masks.bias);
+  return at::linear(o.view({b * s, -1}), w.o_proj);
 }
 
 Tensor WorldModel::forward(const Tensor& streams, const EventMasks& masks, Latents* latents) const {
