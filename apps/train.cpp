@@ -59,8 +59,13 @@ Result<std::string> read_text(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+struct ConfigText {
+  std::string json;
+  std::string source;  ///< the files it comes from, for messages
+};
+
 /// One JSON object: every file's keys over those of the files before it (RFC 7386: null removes).
-Result<std::string> merged_config(const std::vector<std::string>& paths) {
+Result<ConfigText> merged_config(const std::vector<std::string>& paths) {
   nlohmann::json merged = nlohmann::json::object();
   for (const std::string& path : paths) {
     HADAL_ASSIGN(const std::string text, read_text(path));
@@ -68,7 +73,7 @@ Result<std::string> merged_config(const std::vector<std::string>& paths) {
     if (!json.is_object()) return error(ErrorCode::bad_format, "{}: expected a JSON object", path);
     merged.merge_patch(json);
   }
-  return merged.dump(1);
+  return ConfigText{merged.dump(1), fmt::format("{}", fmt::join(paths, " + "))};
 }
 
 /// Key "text" of the config: knobs of the training text.
@@ -116,10 +121,9 @@ Result<void> give_structure_tokens(const Tokenizer& tokenizer, const std::string
 }
 
 Result<train::TrainSummary> train_model(const TrainFlags& flags) {
-  HADAL_ASSIGN(const std::string config_text, merged_config(flags.configs));
-  const std::string source = fmt::format("{}", fmt::join(flags.configs, " + "));
+  HADAL_ASSIGN(const ConfigText config, merged_config(flags.configs));
   train::TrainRun run;
-  HADAL_ASSIGN(run.config, train::parse_train_config(config_text, source));
+  HADAL_ASSIGN(run.config, train::parse_train_config(config.json, config.source));
   if (flags.seed) run.config.seed = *flags.seed;
   if (flags.threads > 0) run.config.threads = flags.threads;
   if (flags.budget_minutes >= 0.0) run.config.budget_minutes = flags.budget_minutes;
@@ -129,10 +133,10 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   if (tokenizer.vocab_size() > run.config.model.vocab_size)
     return error(ErrorCode::invalid_argument,
                  "{}: {} tokens, but the model of {} has vocab_size {}", flags.tokenizer,
-                 tokenizer.vocab_size(), source, run.config.model.vocab_size);
+                 tokenizer.vocab_size(), config.source, run.config.model.vocab_size);
   HADAL_TRY(give_structure_tokens(tokenizer, flags.tokenizer, run.config.model));
   HADAL_ASSIGN(const TrainingTextOptions options,
-               text_options(config_text, source, run.config.max_depth));
+               text_options(config.json, config.source, run.config.max_depth));
   const auto text = [&](worlds::Split split) {
     return [&options, split, seed = run.config.seed](std::uint64_t index, int max_depth) {
       return training_text(split, seed, index, options, max_depth);
@@ -160,9 +164,8 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
 
 /// Parameters and multiply-adds by part, so that configs can be matched.
 Result<void> show_cost(const TrainFlags& flags) {
-  HADAL_ASSIGN(const std::string config_text, read_text(flags.config));
-  HADAL_ASSIGN(const train::TrainConfig config,
-               train::parse_train_config(config_text, flags.config));
+  HADAL_ASSIGN(const ConfigText text, merged_config(flags.configs));
+  HADAL_ASSIGN(const train::TrainConfig config, train::parse_train_config(text.json, text.source));
   std::vector<train::PartCost> parts = train::model_cost(config.model);
   parts.push_back(train::total_cost(parts));
   fmt::print("{:<24}{:>14}{:>16}\n", "part", "parameters", "MAC per token");
