@@ -4,7 +4,7 @@
 #include "verbs.h"
 
 #ifdef HADAL_WITH_TRAIN
-#include "agent/training_text.h"
+#include "agent/text_options.h"
 #include "chat/local_model.h"
 #include "formats/json_limits.h"
 #include "tokenizer/tokenizer.h"
@@ -76,36 +76,14 @@ Result<ConfigText> merged_config(const std::vector<std::string>& paths) {
   return ConfigText{merged.dump(1), fmt::format("{}", fmt::join(paths, " + "))};
 }
 
-/// Key "text" of the config: knobs of the training text.
+/// Key "text" of the config: knobs of the training text. Its max_depth overrides the config's.
 Result<TrainingTextOptions> text_options(const std::string& config, const std::string& source,
                                          int max_depth) {
   TrainingTextOptions options;
   options.max_depth = max_depth;
   HADAL_ASSIGN(const nlohmann::json json, parse_json(config, source));
   if (!json.contains("text")) return options;
-  const std::pair<const char*, double*> knobs[] = {
-      {"chat_share", &options.chat_share},
-      {"tools_share", &options.tools_share},
-      {"small_talk_share", &options.small_talk_share},
-      {"depth_one_share", &options.depth_one_share},
-      {"branch_share", &options.world.branch_share},
-      {"second_goal_share", &options.world.second_goal_share},
-      {"distractor_ratio", &options.world.distractor_ratio},
-      {"topological_share", &options.world.topological_share},
-      {"mistake_share", &options.world.mistake_share}};
-  for (const auto& [key, value] : json["text"].items()) {
-    if (key == "domains" && value.is_string()) {
-      HADAL_ASSIGN(options.domains, worlds::parse_domain_choice(value.get<std::string>()));
-      continue;
-    }
-    const auto knob = std::find_if(std::begin(knobs), std::end(knobs),
-                                   [&](const auto& k) { return key == k.first; });
-    if (knob == std::end(knobs) || !value.is_number())
-      return error(ErrorCode::bad_format, "{}: key 'text.{}': not known, or not of its type",
-                   source, key);
-    *knob->second = value.get<double>();
-  }
-  return options;
+  return parse_text_options(json["text"].dump(), source, options);
 }
 
 /// The world model finds events by the ids of the tokenizer's structure tokens, unless the config
@@ -137,6 +115,7 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   HADAL_TRY(give_structure_tokens(tokenizer, flags.tokenizer, run.config.model));
   HADAL_ASSIGN(const TrainingTextOptions options,
                text_options(config.json, config.source, run.config.max_depth));
+  run.config.max_depth = options.max_depth;
   const auto text = [&](worlds::Split split) {
     return [&options, split, seed = run.config.seed](std::uint64_t index, int max_depth) {
       return training_text(split, seed, index, options, max_depth);

@@ -23,6 +23,10 @@ std::size_t n_values(const Property& property) noexcept {
   return n;
 }
 
+std::size_t n_nouns(const EntityType& type, std::size_t limit) noexcept {
+  return limit == 0 ? type.nouns.size() : std::min(limit, type.nouns.size());
+}
+
 bool is_held_out_name(std::string_view adjective, std::string_view noun) {
   return splitmix64_mix(fnv1a64(adjective) ^ (fnv1a64(noun) * 3)) % 5 == 0;
 }

@@ -29,6 +29,9 @@ struct EntityType {
   std::span<const std::uint8_t> properties;  ///< indices into Domain::properties
 };
 
+/// How many nouns of the type are in use when `limit` is the most per type (0: no limit).
+std::size_t n_nouns(const EntityType& type, std::size_t limit) noexcept;
+
 /// Phrasings hold the placeholders {tool} {item} {pre} {eff} (mechanisms) or {goal} (goals and
 /// requests); a literal holds {item} and then, at its end, {word}.
 inline constexpr std::size_t kPhrasings = 3;

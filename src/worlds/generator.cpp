@@ -76,7 +76,7 @@ class Builder {
     const Domain& domain = *world_.domain;
     for (int attempt = 0; attempt < 1000; ++attempt) {
       const std::uint8_t type = pick(domain.types.size());
-      const std::uint8_t noun = pick(domain.types[type].nouns.size());
+      const std::uint8_t noun = pick(n_nouns(domain.types[type], options_.nouns_per_type));
       const std::uint8_t adjective = pick(domain.adjectives.size());
       const std::string_view words[2] = {domain.adjectives[adjective],
                                          domain.types[type].nouns[noun]};

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 namespace hadal::worlds {
 namespace {
@@ -22,6 +23,12 @@ std::string conjunction(const World& world, std::span<const Literal> literals,
   }
   return text;
 }
+
+/// Of mechanisms and observations, then of questions and answers.
+constexpr std::string_view kCompactGrammar[] = {
+    "if",   "then", "and",  "nothing", "what",     "did",       "would",  "still", "was",
+    "next", "can",  "goal", "missing", "yes",      "no",        "none",   "not",   "because",
+    "do",   "so",   "by",   "needed",  "happened", "reachable", "without"};
 
 struct Filling {
   std::string_view placeholder;
@@ -116,6 +123,45 @@ std::vector<std::string_view> tool_names(const World& world) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
+}
+
+std::string compact_literals(const World& world, std::span<const Literal> literals) {
+  return conjunction(world, literals, [](const World& w, Literal l) {
+    return fmt::format("{} {}", item_of(w, l), word_of(w, l));
+  });
+}
+
+std::string compact_mechanism(const World& world, const Mechanism& mechanism) {
+  std::string text;
+  if (mechanism.kind == MechanismKind::action) text = compact_call(world, mechanism) + " ";
+  if (!mechanism.pre.empty()) text += "if " + compact_literals(world, mechanism.pre) + " ";
+  return text + "then " + compact_literals(world, mechanism.eff);
+}
+
+std::string compact_call(const World& world, const Mechanism& action) {
+  return fmt::format("{} {}", tool_name(world, action), item_name(world, action));
+}
+
+std::vector<std::string> compact_words(std::size_t nouns_per_type) {
+  std::vector<std::string> words;
+  std::set<std::string_view> known;
+  const auto add = [&](std::string_view word) {
+    if (known.insert(word).second) words.emplace_back(word);
+  };
+  for (std::string_view word : kCompactGrammar) add(word);
+  for (const Domain& domain : domains()) {
+    add(domain.name);
+    for (std::string_view adjective : domain.adjectives) add(adjective);
+    for (const EntityType& type : domain.types)
+      for (std::string_view noun : type.nouns.first(n_nouns(type, nouns_per_type))) add(noun);
+    for (const Property& property : domain.properties) {
+      for (std::size_t value = 0; value < n_values(property); ++value) {
+        add(property.words[value]);
+        add(property.tools[value]);
+      }
+    }
+  }
+  return words;
 }
 
 std::string system_line(const World& world) {

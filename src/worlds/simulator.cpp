@@ -38,6 +38,7 @@ Outcome Simulator::apply(int mechanism) {
   outcome.mechanism = mechanism;
   for (Literal l : action.pre) {
     if (holds(l, state_)) continue;
+    outcome.unmet = l;
     outcome.text = "nothing happens: " + negated_sentence(*world_, l) + ".";
     return outcome;
   }
@@ -53,6 +54,7 @@ Outcome Simulator::apply(int mechanism) {
   outcome.text = effects_text(*world_, asserted);
   for (Literal l : asserted)
     if (!holds(l, before)) outcome.became_true.push_back(l);
+  outcome.asserted = std::move(asserted);
   return outcome;
 }
 
