@@ -42,6 +42,12 @@ struct WorldOptions {
   double distractor_ratio = 0.5;  ///< mechanisms off the way per ancestor of the goal, rounded up
   int min_distractors = 2;
   double tempting_share = 0.6;  ///< of them, those that need something that holds at the start
+  /// Most actions and laws of a world, reached by distractors where the variables suffice; the
+  /// ratio above is then not used. Drawn between the two, so that shallow and deep worlds have as
+  /// many. 0: by the ratio.
+  int min_mechanisms = 0;
+  int max_mechanisms = 0;
+  bool hold_out_pairs = false;  ///< held-out template pairs (world_hash.h) in test_comp alone
   // The text.
   TextForm text_form = TextForm::full;
   double topological_share = 1.0;  ///< narratives with every cause before its effect

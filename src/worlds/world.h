@@ -21,7 +21,12 @@ enum class Split : std::uint8_t {
   train,
   test,        ///< causal structures that never occur in train; names of train
   test_names,  ///< as test, and only held-out adjective-noun pairs
+  test_comp,   ///< as test_names, and a held-out template pair on the way to the goal
 };
+
+constexpr bool has_held_out_names(Split split) noexcept {
+  return split == Split::test_names || split == Split::test_comp;
+}
 
 /// Names one world among all. The same key and options give the same world on every machine.
 struct WorldKey {
