@@ -92,6 +92,7 @@ Result<void> read_shares(KeyReader& keys, TrainingTextOptions& options) {
       {"same_entity_share", &world.same_entity_share},
       {"tempting_share", &world.tempting_share},
       {"topological_share", &world.topological_share},
+      {"question_share", &world.question_share},
       {"mistake_share", &world.mistake_share}};
   for (const auto& [key, value] : shares) HADAL_TRY(keys.number(key, *value, 0.0, 1.0));
   return {};
@@ -107,6 +108,8 @@ Result<void> read_counts(KeyReader& keys, TrainingTextOptions& options) {
   HADAL_TRY(keys.boolean("hold_out_pairs", world.hold_out_pairs));
   HADAL_TRY(keys.number("nouns_per_type", world.nouns_per_type, 0, 1000));
   HADAL_TRY(keys.number("max_mistakes", world.max_mistakes, 0, 16));
+  HADAL_TRY(keys.number("max_episodes", world.max_episodes, 1, 3));
+  HADAL_TRY(keys.number("max_questions", world.max_questions, 0, 3));
   HADAL_TRY(keys.boolean("facts_first", world.facts_first));
   HADAL_TRY(keys.boolean("ancestor_marks", world.ancestor_marks));
   return {};

@@ -56,6 +56,11 @@ struct WorldOptions {
   // Training episodes.
   double mistake_share = 0.2;  ///< wrong or useless actions: no loss on them, but on what follows
   int max_mistakes = 3;        ///< per episode
+  // Longer narratives (not in the chat format).
+  int max_episodes = 1;  ///< 1 to this many goals after each other in one world
+  double question_share =
+      0.0;  ///< narratives that end in 1 to max_questions questions with answers
+  int max_questions = 3;
   LossWeights weights = {};
 };
 

@@ -6,6 +6,7 @@
 #include "worlds/domain.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -97,7 +98,7 @@ struct World {
   std::uint8_t goal_phrasing = 0;
 };
 
-bool all_hold(const std::vector<Literal>& literals, State state) noexcept;
+bool all_hold(std::span<const Literal> literals, State state) noexcept;
 
 /// The state after firing laws until nothing changes (at most kMaxLawRounds rounds; in each round
 /// all enabled laws that would change something fire together). @param fired  if not null, appends
