@@ -185,6 +185,12 @@ std::vector<Piece> Narrator::prompt() {
   return pieces;
 }
 
+std::vector<int> Narrator::ids_of(const std::vector<int>& mechanisms) const {
+  std::vector<int> ids;
+  for (const int m : mechanisms) ids.push_back(mechanism_ids_[static_cast<std::size_t>(m)]);
+  return ids;
+}
+
 std::vector<Piece> Narrator::act_prefix() {
   act_ = next_id();
   return {{"<|act|>", options_.weights.observation},
@@ -299,7 +305,9 @@ std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& o
   Narrator narrator(world, options);
   std::vector<Piece> pieces = narrator.prompt();
   for (const TeacherStep& step : teacher_episode(world, options)) {
-    append(pieces, narrator.act_prefix());
+    std::vector<Piece> prefix = narrator.act_prefix();
+    prefix.front().optimal_ids = narrator.ids_of(step.optimal);
+    append(pieces, prefix);
     append(pieces, narrator.act_body(step.mechanism, step.is_mistake));
     append(pieces, narrator.observation(step.outcome));
   }
