@@ -38,7 +38,6 @@ struct TrainFlags {
   double max_minutes = 0.0;
   double budget_minutes = -1.0;
   std::size_t threads = 0;
-  std::uint64_t seed = 0;
   bool fresh = false;
   bool resume = true;
   bool dry_run = false;
@@ -101,7 +100,6 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   train::TrainRun run;
   HADAL_ASSIGN(run.config, train::parse_train_config(config_text, flags.config));
   if (flags.threads > 0) run.config.threads = flags.threads;
-  if (flags.seed > 0) run.config.seed = flags.seed;
   if (flags.budget_minutes >= 0.0) run.config.budget_minutes = flags.budget_minutes;
   HADAL_ASSIGN(run.tokenizer_json, read_text(flags.tokenizer));
   HADAL_ASSIGN(const Tokenizer tokenizer,
@@ -189,8 +187,6 @@ void add_train(CLI::App& app, int& exit_code) {
   verb->add_option("--budget-minutes", flags->budget_minutes,
                    "fit the whole schedule into N minutes of training");
   verb->add_option("-t,--threads", flags->threads, "data-parallel workers (default: the config's)");
-  verb->add_option("--seed", flags->seed,
-                   "of the initial weights and of the text (default: the config's)");
   verb->add_flag("--fresh", flags->fresh, "start over instead of resuming");
   verb->add_flag("--dry-run", flags->dry_run,
                  "show the model's parameters and multiply-adds by part, and train nothing");
