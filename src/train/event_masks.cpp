@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "engine/model/event_graph.h"
 
 #include <algorithm>
 #include <limits>

@@ -102,7 +102,7 @@ void tally_main(const MicroBatch& part, const Tensor& losses, const Tensor& best
         tally.act_loss += static_cast<double>(loss[row]), tally.n_act += 1.0;
       if ((part.marks[target] & 2) != 0) {
         tally.n_decisions += 1.0;
-        tally.right += choice[row] == part.ids[target] ? 1.0 : 0.0;
+        tally.right += part.is_right(target, choice[row]) ? 1.0 : 0.0;
       }
     }
 }

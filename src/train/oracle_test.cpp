@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <tuple>
 #include <vector>
@@ -227,6 +229,38 @@ INSTANTIATE_TEST_SUITE_P(Modes, WorldModelOracle,
                                                           MaskMode::token_causal,
                                                           MaskMode::random_graph, MaskMode::none),
                                           testing::Range(0u, 4u)));
+
+TEST(TextStream, KnowsTheBestActionsOfEachDecision) {
+  const std::filesystem::path builtin =
+      std::filesystem::path(HADAL_SOURCE_DIR) / "models" / "builtin";
+  std::ifstream file(builtin / "tokenizer.json");
+  const auto tokenizer =
+      Tokenizer::from_json(std::string(std::istreambuf_iterator<char>(file), {}), "tokenizer.json");
+  ASSERT_TRUE(tokenizer.has_value());
+  TrainingTextOptions options;
+  options.world.branch_share = 1.0;  // two branches: the first action is often a free choice
+  const TextStream stream(
+      *tokenizer,
+      [&](std::uint64_t index, int depth) {
+        return training_text(worlds::Split::test, 7, index, options, depth);
+      },
+      1024);
+
+  std::size_t n_decisions = 0, n_with_choice = 0;
+  for (std::uint64_t index = 0; index < 200; ++index) {
+    const Sample sample = stream.at(index, 3);
+    ASSERT_EQ(sample.optimal.size(), sample.decisions.size());
+    for (std::size_t d = 0; d < sample.decisions.size(); ++d) {
+      const auto& best = sample.optimal[d];
+      EXPECT_EQ(std::count(best.begin(), best.end(), sample.ids[sample.decisions[d]]), 1)
+          << "sequence " << index << " decision " << d;
+      ++n_decisions;
+      n_with_choice += best.size() > 1 ? 1 : 0;
+    }
+  }
+  EXPECT_GT(n_decisions, 200u);
+  EXPECT_GT(n_with_choice, 5u);
+}
 
 /// The tokens that the engine chooses greedily after `prompt`.
 std::vector<std::int32_t> greedy(Engine& engine, const std::vector<std::int32_t>& prompt,

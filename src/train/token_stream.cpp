@@ -1,6 +1,7 @@
 #include "train/token_stream.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace hadal::train {
@@ -11,11 +12,20 @@ TextStream::TextStream(const Tokenizer& tokenizer, Source source, std::size_t ma
       max_length_(max_length),
       act_(tokenizer.find_special("<|act|>").value_or(-1)),
       by_(tokenizer.find_special("<|by|>").value_or(-1)),
-      end_(tokenizer.find_special("<|/ev|>").value_or(-1)) {}
+      end_(tokenizer.find_special("<|/ev|>").value_or(-1)) {
+  for (int id = 0; id < worlds::kEventIds; ++id)
+    if (const auto token = tokenizer.find_special("<|e" + std::to_string(id) + "|>"))
+      event_ids_.push_back(*token);
+  if (event_ids_.size() < static_cast<std::size_t>(worlds::kEventIds)) event_ids_.clear();
+}
 
 Sample TextStream::at(std::uint64_t index, int max_depth) const {
   Sample sample;
+  OptimalTokens optimal;
   for (const worlds::Piece& piece : source_(index, max_depth)) {
+    if (!event_ids_.empty())
+      for (const int id : piece.optimal_ids)
+        optimal[sample.ids.size()].push_back(event_ids_[static_cast<std::size_t>(id)]);
     const auto ids = tokenizer_->encode(piece.text, SpecialTokens::parse);
     sample.ids.insert(sample.ids.end(), ids.begin(), ids.end());
     sample.weights.resize(sample.ids.size(), piece.weight);
@@ -24,16 +34,19 @@ Sample TextStream::at(std::uint64_t index, int max_depth) const {
     sample.ids.resize(max_length_);
     sample.weights.resize(max_length_);
   }
-  mark_decisions(sample);
+  mark_decisions(sample, optimal);
   return sample;
 }
 
 /// After `<|act|> <|eN|> <|by|>` stands the id of the mechanism that the teacher chose.
-void TextStream::mark_decisions(Sample& sample) const {
+void TextStream::mark_decisions(Sample& sample, const OptimalTokens& optimal) const {
   const auto& ids = sample.ids;
   for (std::size_t i = 3; i < ids.size(); ++i) {
     if (ids[i - 3] != act_ || ids[i - 1] != by_ || sample.weights[i] <= 0.0f) continue;
     sample.decisions.push_back(i);
+    const auto as_good = optimal.find(i - 3);
+    sample.optimal.push_back(as_good == optimal.end() ? std::vector<std::int32_t>{}
+                                                      : as_good->second);
     for (std::size_t j = i; j < ids.size(); ++j) {
       sample.act_tokens.push_back(j);
       if (ids[j] == end_) break;
@@ -68,13 +81,24 @@ MicroBatch pad_together(const std::vector<IndexedSample>& samples, std::size_t b
     std::copy(sample.weights.begin(), sample.weights.end(),
               part.weights.begin() + static_cast<std::ptrdiff_t>(i * width));
     for (std::size_t j : sample.act_tokens) part.marks[i * width + j] |= 1;
-    for (std::size_t j : sample.decisions) part.marks[i * width + j] |= 2;
+    for (std::size_t d = 0; d < sample.decisions.size(); ++d) {
+      const std::size_t target = i * width + sample.decisions[d];
+      part.marks[target] |= 2;
+      if (d < sample.optimal.size()) part.optimal[target] = sample.optimal[d];
+    }
     part.n_tokens += sample.ids.size();
   }
   return part;
 }
 
 }  // namespace
+
+bool MicroBatch::is_right(std::size_t target, std::int32_t choice) const {
+  if (choice == ids[target]) return true;
+  const auto found = optimal.find(target);
+  return found != optimal.end() &&
+         std::find(found->second.begin(), found->second.end(), choice) != found->second.end();
+}
 
 StepBatch make_step_batch(const TokenStream& stream, std::uint64_t first, int max_depth,
                           const BatchOptions& options) {

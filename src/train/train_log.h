@@ -20,7 +20,7 @@ struct LogRow {
   double learning_rate = 0.0;
   double loss = 0.0;                  ///< weighted mean of the training batch
   double act_loss = 0.0;              ///< mean over tokens of actions
-  double next_action_accuracy = 0.0;  ///< argmax == the teacher's mechanism at each decision
+  double next_action_accuracy = 0.0;  ///< share of decisions whose argmax is a best next action
   double mtp_accuracy = 0.0;          ///< argmax of the MTP block == the token after next
   double gradient_norm = 0.0;
   double max_load = 0.0;  ///< busiest expert / mean, worst block

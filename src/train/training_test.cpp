@@ -40,6 +40,7 @@ class CountingStream final : public TokenStream {
     for (std::uint32_t i = 0; i < length; ++i, id = (id + 3) % 40) sample.ids.push_back(id);
     sample.weights.assign(sample.ids.size(), 1.0f);
     sample.decisions = {4};
+    sample.optimal = {{sample.ids[4], 45}};
     sample.act_tokens = {4, 5};
     return sample;
   }
@@ -178,6 +179,12 @@ TEST_F(TrainingTest, AWorldModelLearnsAndIsWrittenWithoutItsTrainOnlyTensors) {
     n += t.name.find("world_model.") == 0 ? 1 : 0;
   }
   EXPECT_EQ(n, 7u + 2u * 10u);
+  std::ifstream csv(directory_ / "thirty" / "train.csv");
+  std::string header, row;
+  ASSERT_TRUE(std::getline(csv, header) && std::getline(csv, row));
+  EXPECT_TRUE(header.ends_with(",latent_loss,latent_rank,latent_log_std"));
+  EXPECT_EQ(std::count(header.begin(), header.end(), ','), std::count(row.begin(), row.end(), ','));
+  EXPECT_NE(row.back(), ',') << row;
   const auto run = SafetensorsFile::open(directory_ / "thirty" / "trainer.safetensors");
   ASSERT_TRUE(run.has_value());
   EXPECT_NE(run->view().find("parameter.world_model.predictor.0.weight"), nullptr);
@@ -331,6 +338,9 @@ TEST(StepBatch, HoldsEverySampleOnceShiftedByNothing) {
       for (std::size_t j = 0; j < width; ++j) {
         const std::size_t at = i * width + j;
         n_decisions += (part.marks[at] & 2) != 0 ? 1 : 0;
+        EXPECT_TRUE(part.is_right(at, part.ids[at]));
+        EXPECT_EQ(part.is_right(at, 45), (part.marks[at] & 2) != 0);
+        EXPECT_FALSE(part.is_right(at, 46));
         EXPECT_EQ(part.weights[at] > 0.0f, part.ids[at] != 49);
         if (part.weights[at] > 0.0f) ++n_tokens;
         if (j > 0 && part.weights[at] > 0.0f) {
