@@ -302,11 +302,18 @@ TEST_P(WorldModelBits, SnapshotsForkAndRestore) {
   const SequenceState snapshot = state.clone();
   const auto elsewhere = logits(model(), state, others);
   state = snapshot.clone();
-
-  EXPECT_TRUE(same_bits(logits(model(), state, std::span(tokens).subspan(75)),
-                        std::span(expected).subspan(75 * kVocab)));
   SequenceState fork = snapshot.clone();
-  EXPECT_TRUE(same_bits(logits(model(), fork, others), elsewhere));
+
+  // In turn, so that rows which one writes into a page of both would meet the other.
+  const auto first = logits(model(), state, std::span(tokens).subspan(75, 10));
+  const auto fork_first = logits(model(), fork, std::span(others).first(8));
+  const auto second = logits(model(), state, std::span(tokens).subspan(85));
+  const auto fork_second = logits(model(), fork, std::span(others).subspan(8));
+
+  EXPECT_TRUE(same_bits(first, std::span(expected).subspan(75 * kVocab, 10 * kVocab)));
+  EXPECT_TRUE(same_bits(second, std::span(expected).subspan(85 * kVocab)));
+  EXPECT_TRUE(same_bits(fork_first, std::span(elsewhere).first(8 * kVocab)));
+  EXPECT_TRUE(same_bits(fork_second, std::span(elsewhere).subspan(8 * kVocab)));
 }
 
 TEST_P(WorldModelBits, RollBackForgetsDrafts) {
