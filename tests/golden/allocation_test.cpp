@@ -91,7 +91,7 @@ ModelConfig config_with_world_model() {
                                         .n_heads = 6,
                                         .head_dim = 16,
                                         .n_kv_heads = 3,
-                                        .intermediate = 192,
+                                        .intermediate = 2048,  // the deepest stack of frames
                                         .n_latent_steps = 3,
                                         .max_latent_steps = 4,
                                         .rope_dim = 8,

@@ -302,11 +302,18 @@ TEST_P(WorldModelBits, SnapshotsForkAndRestore) {
   const SequenceState snapshot = state.clone();
   const auto elsewhere = logits(model(), state, others);
   state = snapshot.clone();
-
-  EXPECT_TRUE(same_bits(logits(model(), state, std::span(tokens).subspan(75)),
-                        std::span(expected).subspan(75 * kVocab)));
   SequenceState fork = snapshot.clone();
-  EXPECT_TRUE(same_bits(logits(model(), fork, others), elsewhere));
+
+  // In turn, so that rows which one writes into a page of both would meet the other.
+  const auto first = logits(model(), state, std::span(tokens).subspan(75, 10));
+  const auto fork_first = logits(model(), fork, std::span(others).first(8));
+  const auto second = logits(model(), state, std::span(tokens).subspan(85));
+  const auto fork_second = logits(model(), fork, std::span(others).subspan(8));
+
+  EXPECT_TRUE(same_bits(first, std::span(expected).subspan(75 * kVocab, 10 * kVocab)));
+  EXPECT_TRUE(same_bits(second, std::span(expected).subspan(85 * kVocab)));
+  EXPECT_TRUE(same_bits(fork_first, std::span(elsewhere).first(8 * kVocab)));
+  EXPECT_TRUE(same_bits(fork_second, std::span(elsewhere).subspan(8 * kVocab)));
 }
 
 TEST_P(WorldModelBits, RollBackForgetsDrafts) {
@@ -379,9 +386,11 @@ class DenseModule {
   DenseModule(const Checkpoint& checkpoint, const ModelConfig& config)
       : checkpoint_(checkpoint), c_(*config.world_model), config_(config) {}
 
+  Vector last_weights;  ///< mean over heads, of the last token in the last layer that was run
+
   /// streams [n_tokens][n d] <- H'; sees[i][j] = M; written[i]: whether D_i is added.
   void apply(Matrix& streams, const std::vector<std::vector<bool>>& sees,
-             const std::vector<bool>& written) const {
+             const std::vector<bool>& written) {
     const std::size_t n = streams.size();
     const std::size_t d = config_.hidden_size;
     const Vector a = vector("read_weight");
@@ -411,7 +420,7 @@ class DenseModule {
 
  private:
   Matrix body(const Matrix& u, const std::string& layer,
-              const std::vector<std::vector<bool>>& sees) const {
+              const std::vector<std::vector<bool>>& sees) {
     const std::size_t n = u.size();
     const std::size_t dim = c_.head_dim;
     const Vector sinks = vector(layer + "attn_sink");
@@ -425,6 +434,7 @@ class DenseModule {
     Matrix out(n);
     for (std::size_t i = 0; i < n; ++i) {
       Vector heads(c_.n_heads * dim);
+      last_weights.assign(n, 0.0);
       for (std::size_t head = 0; head < c_.n_heads; ++head) {
         const std::size_t kv = head / (c_.n_heads / c_.n_kv_heads);
         double sum = std::exp(sinks[head]);
@@ -437,6 +447,7 @@ class DenseModule {
           sum += weight[j];
         }
         for (std::size_t j = 0; j < n; ++j) {
+          last_weights[j] += weight[j] / sum / static_cast<double>(c_.n_heads);
           for (std::size_t e = 0; e < dim; ++e)
             heads[head * dim + e] += weight[j] / sum * v[j][kv * dim + e];
         }
@@ -508,9 +519,11 @@ class DenseModule {
 };
 
 /// Streams after the last block.
-std::vector<float> streams_of(Model& model, std::span<const std::int32_t> tokens) {
+std::vector<float> streams_of(Model& model, std::span<const std::int32_t> tokens,
+                              std::vector<float>* attended = nullptr) {
   SequenceState state = model.new_sequence();
-  const ForwardInput input{.state = &state, .tokens = tokens, .logits = LogitsFor::none};
+  const ForwardInput input{
+      .state = &state, .tokens = tokens, .logits = LogitsFor::none, .attended = attended};
   return model.forward({&input, 1}, true).streams;
 }
 
@@ -528,7 +541,8 @@ TEST_P(WorldModelEquations, AgreeWithADenseMaskInDouble) {
     SyntheticEngine off = make_engine(config, GetParam().isa, 2, {.world_model = {.off = true}});
     SyntheticEngine on = make_engine(config, GetParam().isa);
     const std::vector<float> before = streams_of(*off.model, tokens);
-    const std::vector<float> actual = streams_of(*on.model, tokens);
+    std::vector<float> attended = {7};
+    const std::vector<float> actual = streams_of(*on.model, tokens, &attended);
 
     EventGraph graph(structure_tokens(), {.mode = GetParam().mask, .max_events = 10});
     graph.push(tokens);
@@ -550,7 +564,15 @@ TEST_P(WorldModelEquations, AgreeWithADenseMaskInDouble) {
     for (std::size_t i = 0; i < tokens.size(); ++i)
       expected[i].assign(before.begin() + static_cast<std::ptrdiff_t>(i * width),
                          before.begin() + static_cast<std::ptrdiff_t>((i + 1) * width));
-    DenseModule(*on.checkpoint, on.model->config()).apply(expected, sees, written);
+    DenseModule module(*on.checkpoint, on.model->config());
+    module.apply(expected, sees, written);
+
+    Vector shares(graph.events().size() + 1);
+    for (std::size_t j = 0; j < tokens.size(); ++j)
+      shares[graph.segment(j)] += module.last_weights[j];
+    ASSERT_EQ(attended.size(), shares.size());
+    for (std::size_t i = 0; i < shares.size(); ++i)
+      EXPECT_NEAR(attended[i], shares[i], 1e-4) << "event " << i;
 
     // Some 60 operators of float32 follow each other, each with a relative error of a few 2^-24
     // that the ones behind it amplify little: 60 * 4 * 6e-8 = 1.4e-5 were they all alike. The

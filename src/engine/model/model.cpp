@@ -22,9 +22,14 @@ struct Model::Batch {
   }
 
   void add(SequenceState* state, std::span<const std::int32_t> ids, std::size_t start,
-           LogitsFor logits) {
+           LogitsFor logits, std::vector<float>* attended = nullptr) {
     const std::size_t begin = tokens.size();
-    sequences.push_back({.state = state, .begin = begin, .n_tokens = ids.size(), .start = start});
+    if (attended != nullptr) attended->clear();
+    sequences.push_back({.state = state,
+                         .begin = begin,
+                         .n_tokens = ids.size(),
+                         .start = start,
+                         .attended = attended});
     tokens.insert(tokens.end(), ids.begin(), ids.end());
     for (std::size_t i = 0; i < ids.size(); ++i) {
       positions.push_back(static_cast<std::int64_t>(start + i));
@@ -112,7 +117,7 @@ void Model::forward(std::span<const ForwardInput> inputs, ForwardOutput& output,
   Batch& batch = *batch_;
   batch.clear();
   for (const ForwardInput& input : inputs)
-    batch.add(input.state, input.tokens, input.state->n_tokens(), input.logits);
+    batch.add(input.state, input.tokens, input.state->n_tokens(), input.logits, input.attended);
   const Scratch::Frame frame(scratch_);
   Step s = make_step(batch);
 

@@ -26,6 +26,11 @@ struct ForwardInput {
   SequenceState* state;                  ///< advanced by tokens.size()
   std::span<const std::int32_t> tokens;  ///< not empty, ids in [0, vocab_size)
   LogitsFor logits = LogitsFor::last;
+  /// Filled, when given, with what the last token attended to in the last loop of the world model:
+  /// [n_events + 1], the share of text outside of events, then of each event of the sequence's
+  /// graph; mean over heads; the sink's share is missing from 1. Empty without a world model. Costs
+  /// some time and allocates.
+  std::vector<float>* attended = nullptr;
 };
 
 struct ForwardOutput {

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "engine/model/rope_table.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace hadal {
@@ -117,20 +118,45 @@ std::span<const VisibleRanges> WorldModelLayer::extend_graphs(Step& s) const {
 void WorldModelLayer::attend(Step& s, std::size_t slot, std::span<const float> sinks,
                              Rows<const float> q, Rows<const float> kv,
                              std::span<const VisibleRanges> visible, Rows<float> out) const {
+  const bool is_last = slot + 1 == config_.n_latent_steps * config_.layers;
   for (const SequenceSpan& sequence : s.sequences) {
     const std::size_t n = sequence.n_tokens;
-    RowStore& rows = sequence.state->world_model()->rows[slot];
+    WorldModelState& state = *sequence.state->world_model();
+    RowStore& rows = state.rows[slot];
     for (std::size_t i = 0; i < n; ++i) rows.append(kv[sequence.begin + i]);
-    s.backend.range_attention({.q = q.slice(sequence.begin, n),
-                               .n_heads = config_.n_heads,
-                               .n_kv_heads = config_.n_kv_heads,
-                               .head_dim = config_.head_dim,
-                               .rows = rows.view(),
-                               .visible = visible.subspan(sequence.begin, n),
-                               .sinks = sinks,
-                               .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
-                               .out = out.slice(sequence.begin, n)});
+    const RangeAttentionArgs args{.q = q.slice(sequence.begin, n),
+                                  .n_heads = config_.n_heads,
+                                  .n_kv_heads = config_.n_kv_heads,
+                                  .head_dim = config_.head_dim,
+                                  .rows = rows.view(),
+                                  .visible = visible.subspan(sequence.begin, n),
+                                  .sinks = sinks,
+                                  .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
+                                  .out = out.slice(sequence.begin, n)};
+    s.backend.range_attention(args);
+    if (is_last && sequence.attended != nullptr) explain(args, state.graph, *sequence.attended);
   }
+}
+
+void WorldModelLayer::explain(const RangeAttentionArgs& args, const EventGraph& graph,
+                              std::vector<float>& attended) const {
+  const std::size_t last = args.visible.size() - 1;
+  const VisibleRanges& visible = args.visible[last];
+  std::vector<double> weights(visible.size());
+  std::vector<double> shares(graph.events().size() + 1);
+  for (std::size_t head = 0; head < config_.n_heads; ++head) {
+    range_attention_weights(args, last, head, weights);
+    const double* weight = weights.data();
+    const auto count = [&](const RowRange& range) {
+      for (std::size_t token = range.begin; token < range.end; ++token)
+        shares[graph.segment(token)] += *weight++ / static_cast<double>(config_.n_heads);
+    };
+    for (const RowRange& range : visible.before) count(range);
+    count(visible.last);
+  }
+  attended.resize(shares.size());
+  std::transform(shares.begin(), shares.end(), attended.begin(),
+                 [](double share) { return static_cast<float>(share); });
 }
 
 void WorldModelLayer::rotate(Step& s, Rows<float> x, std::size_t n_heads) const {

@@ -38,6 +38,9 @@ class WorldModelLayer {
   /// Remembers kv as rows `slot` of the states, then o_h = sum_j A_j v_j.
   void attend(Step& s, std::size_t slot, std::span<const float> sinks, Rows<const float> q,
               Rows<const float> kv, std::span<const VisibleRanges> visible, Rows<float> out) const;
+  /// For people: see ForwardInput::attended.
+  void explain(const RangeAttentionArgs& args, const EventGraph& graph,
+               std::vector<float>& attended) const;
   void rotate(Step& s, Rows<float> x, std::size_t n_heads) const;
 
   const WorldModelWeights& weights_;

@@ -40,6 +40,11 @@ struct RangeAttentionArgs {
 
 void range_attention_ref(const RangeAttentionArgs& args);
 
+/// w_j of one query and head, into visible[token].size() places: below 1 in all by the sink's
+/// share. For people who ask what was seen.
+void range_attention_weights(const RangeAttentionArgs& args, std::size_t token, std::size_t head,
+                             std::span<double> weights);
+
 /// The keys of head `kv_head` that query `token` sees, into visible[token].size() places: what the
 /// variants of attention_tasks.h take, with range_value_offset.
 void gather_range_keys(const RangeAttentionArgs& args, std::size_t token, std::size_t kv_head,
