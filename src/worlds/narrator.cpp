@@ -244,7 +244,7 @@ std::vector<Piece> Narrator::observation(const Outcome& outcome) {
   act_mechanisms_.back() = outcome.mechanism;
   for (Literal l : outcome.became_true)
     maker_[l.variable] = l.value ? std::array{-1, id} : std::array{id, -1};
-  const std::string body = is_compact() ? compact_outcome(outcome) : outcome.text;
+  const std::string body = outcome_text(outcome);
   texts_[static_cast<std::size_t>(id)] = body;
   const float weight = options_.weights.observation;
   return {{"<|obs|>", weight},
@@ -252,7 +252,8 @@ std::vector<Piece> Narrator::observation(const Outcome& outcome) {
           {cause_list(causes) + "<|:|> " + body + "<|/ev|>", weight}};
 }
 
-std::string Narrator::compact_outcome(const Outcome& outcome) const {
+std::string Narrator::outcome_text(const Outcome& outcome) const {
+  if (!is_compact()) return outcome.text;
   if (outcome.valid) return compact_literals(*world_, outcome.asserted);
   if (!outcome.unmet) return "nothing";
   const Literal truth{outcome.unmet->variable, !outcome.unmet->value};

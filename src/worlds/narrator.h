@@ -105,6 +105,14 @@ class Narrator {
   /// A further goal, in the state reached by then.
   std::vector<Piece> goal_event(const std::vector<Literal>& goal);
 
+  /// The body of an observation, in the text form of this narrator.
+  std::string outcome_text(const Outcome& outcome) const;
+  int mechanism_id(int mechanism) const {
+    return mechanism_ids_[static_cast<std::size_t>(mechanism)];
+  }
+  /// @param fact  index into World::facts
+  int fact_id(int fact) const { return fact_ids_[static_cast<std::size_t>(fact)]; }
+
   /// For display: what event `id` says, e.g. "heat red pan: needs ..."; empty for an id that is not
   /// in use.
   const std::string& event_text(int id) const;
@@ -114,7 +122,6 @@ class Narrator {
 
  private:
   bool is_compact() const { return options_.text_form == TextForm::compact; }
-  std::string compact_outcome(const Outcome& outcome) const;
   int next_id();
   std::vector<int> ask_causes(const Question& question) const;
   std::vector<int> answer_causes(const Question& question) const;

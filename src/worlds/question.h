@@ -42,7 +42,7 @@ struct Question {
   int step = -1;                        ///< counterfactual: index into History::actions
   std::optional<Literal> literal = {};  ///< effect_of_do: set; necessary_cause: the fact;
                                         ///< next_action and reachable: wanted
-  std::vector<Literal> goal = {};  ///< counterfactual, necessary_cause
+  std::vector<Literal> goal = {};       ///< counterfactual, necessary_cause
   // The answer: the one of these that the type has.
   bool yes = false;
   int action = -1;                      ///< next_action
