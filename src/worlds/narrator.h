@@ -67,6 +67,9 @@ class Narrator {
   std::string act_header(int mechanism) const;
   /// The whole observation that follows the open act. Remembers which literals it made true.
   std::vector<Piece> observation(const Outcome& outcome);
+  /// The observation of a change that nobody in the text has caused (Simulator::intervene): it
+  /// names the laws that fired, and no act.
+  std::vector<Piece> intervention(const Outcome& outcome);
   /// The end token.
   std::vector<Piece> ending() const;
 
@@ -84,6 +87,7 @@ class Narrator {
 
  private:
   int next_id();
+  std::vector<Piece> observed(std::vector<int> causes, const Outcome& outcome);
   std::vector<int> presentation_order();
   std::vector<int> causes_of(const std::vector<Literal>& literals) const;
   void shuffle(std::vector<int>& items);
