@@ -183,6 +183,7 @@ class Table {
     if (options_.on_step) options_.on_step(seat.episode, step);
     if (!seat.player->done()) return seat.player->request(options_, stops_);
     episodes_[seat.episode] = seat.player->take();
+    if (options_.on_episode) options_.on_episode(seat.episode);
     if (next_ == worlds_.size()) return std::nullopt;
     return sit_down(seat);
   }

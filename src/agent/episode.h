@@ -47,6 +47,8 @@ struct EpisodeOptions {
   /// Called after each step of each episode (index into `worlds`; in order within an episode, not
   /// between them), for display and progress; may be empty.
   std::function<void(std::size_t episode, const EpisodeStep& step)> on_step;
+  /// Called when an episode has ended; may be empty.
+  std::function<void(std::size_t episode)> on_episode;
 };
 
 /// Plays greedily. An episode is fixed by its world and the model: batch, threads and drafts change
