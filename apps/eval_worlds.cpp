@@ -1,4 +1,5 @@
 // hadal eval worlds: planning in causal worlds (world-model.md 4.1), one CSV row per episode.
+#include "agent/text_options.h"
 #include "base/random.h"
 #include "chat/local_model.h"
 #include "common.h"
@@ -6,14 +7,15 @@
 #include "eval.h"
 #include "eval/planning.h"
 #include "eval/text_scores.h"
-#include "eval/world_options.h"
 #include "formats/atomic_file.h"
+#include "formats/json_limits.h"
 #include "planning_output.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <array>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -25,6 +27,7 @@ using nlohmann::ordered_json;
 struct EvalWorldsFlags {
   EngineFlags engine;
   std::string options;
+  std::string domain;
   std::string depths = "1-8";
   std::string split = "test";
   std::size_t episodes = 300;
@@ -44,14 +47,33 @@ constexpr std::pair<std::string_view, worlds::Split> kSplits[] = {
 /// What rows depend on, beside their keys.
 struct Plan {
   worlds::WorldOptions world;
+  worlds::DomainChoice domains;
+  std::string option_text = "{}";  ///< of --options, on one line
   worlds::Split split = worlds::Split::test;
   DepthRange depths;
 };
 
+/// The object of knobs in a file: the whole of it, or key "text" of a training config.
+Result<std::string> read_knobs(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return error(ErrorCode::not_found, "{}: cannot be opened for reading", path);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  HADAL_ASSIGN(const nlohmann::json whole, parse_json(text, path));
+  const bool is_config = whole.is_object() && whole.contains("text");
+  return is_config ? whole["text"].dump() : whole.dump();
+}
+
 Result<Plan> plan_of(const EvalWorldsFlags& flags) {
   Plan plan;
   if (!flags.options.empty()) {
-    HADAL_ASSIGN(plan.world, eval::read_world_options(flags.options));
+    HADAL_ASSIGN(plan.option_text, read_knobs(flags.options));
+    HADAL_ASSIGN(const TrainingTextOptions options,
+                 parse_text_options(plan.option_text, flags.options));
+    plan.world = options.world;
+    plan.domains = options.domains;
+  }
+  if (!flags.domain.empty()) {
+    HADAL_ASSIGN(plan.domains, worlds::parse_domain_choice(flags.domain));
   }
   HADAL_ASSIGN(plan.depths, parse_depths(flags.depths));
   for (const auto& [name, split] : kSplits)
@@ -61,7 +83,7 @@ Result<Plan> plan_of(const EvalWorldsFlags& flags) {
 
 std::vector<worlds::WorldKey> keys_of(const Plan& plan, std::size_t n, int depth,
                                       std::uint64_t seed) {
-  auto keys = episode_keys(n, depth, seed, std::nullopt);
+  auto keys = episode_keys(n, depth, seed, plan.domains);
   for (worlds::WorldKey& key : keys) key.split = plan.split;
   return keys;
 }
@@ -81,7 +103,7 @@ std::string fingerprint(const Checkpoint& checkpoint) {
 /// All that the rows depend on; batch and threads are not part of it.
 ordered_json settings_of(const EvalWorldsFlags& flags, const Plan& plan, Engine& engine) {
   return {{"weights", fingerprint(engine.checkpoint())},
-          {"world_model", mode_of_world_model(engine.model())},
+          {"world_model", world_model_mode(engine.model())},
           {"backend", flags.engine.backend},
           {"exact", flags.engine.exact || flags.engine.fake_quant},
           {"qat", flags.engine.fake_quant},
@@ -89,7 +111,8 @@ ordered_json settings_of(const EvalWorldsFlags& flags, const Plan& plan, Engine&
           {"seed", flags.seed},
           {"episodes", flags.episodes},
           {"probe_episodes", flags.probe_episodes},
-          {"options", ordered_json::parse(eval::to_json(plan.world))}};
+          {"domains", plan.domains.indices},
+          {"options", ordered_json::parse(plan.option_text)}};
 }
 
 /// Plays what the CSV file lacks.
@@ -276,7 +299,7 @@ Result<void> eval_worlds(const EvalWorldsFlags& flags) {
   }
   if (evaluation.n_resumed() > 0)
     fmt::print(stderr, "{} episodes were there already: {}\n", evaluation.n_resumed(), flags.csv);
-  print_results(results, mode_of_world_model(engine->model()));
+  print_results(results, world_model_mode(engine->model()));
   if (flags.json.empty()) return {};
   const ordered_json json =
       results_json(results, settings, engine->checkpoint().name(), evaluation.seconds());
@@ -295,6 +318,8 @@ void add_eval_worlds(CLI::App& eval, int& exit_code) {
   task->add_option("--options", flags->options,
                    "knobs of the worlds: a JSON object, or a training config with the key text "
                    "(default: the worlds of the built-in model)");
+  task->add_option("--domain", flags->domain,
+                   "domains in turn, as a,b, or all (default: those of --options, or household)");
   task->add_option("--depths", flags->depths, "lengths of the shortest plan")
       ->capture_default_str();
   task->add_option("--episodes,--limit", flags->episodes, "per depth")

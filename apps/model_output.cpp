@@ -26,6 +26,7 @@ void add_vocabulary(const VocabularyTables& vocabulary, GgufWriter& out) {
   out.add_string_array("tokenizer.ggml.tokens", vocabulary.tokens);
   out.add_i32_array("tokenizer.ggml.token_type", types);
   out.add_string_array("tokenizer.ggml.merges", vocabulary.merges);
+  if (vocabulary.ignore_merges) out.add_bool(kGgufIgnoreMerges, true);
   const auto add_id = [&](std::string_view key, std::int32_t id) {
     if (id >= 0) out.add_u32(key, static_cast<std::uint32_t>(id));
   };

@@ -11,10 +11,6 @@
 
 namespace hadal {
 
-std::string_view mode_of_world_model(const Model&) {
-  return "off";  // the engine of this build has no such module
-}
-
 Summaries by_depth(std::span<const eval::EpisodeRow> rows) {
   Summaries summaries;
   for (const eval::EpisodeRow& row : rows) summaries[fmt::format("{}", row.depth)].add(row);

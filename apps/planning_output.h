@@ -2,7 +2,6 @@
 // share.
 #pragma once
 
-#include "engine/model/model.h"
 #include "eval/episode_table.h"
 
 #include <nlohmann/json.hpp>
@@ -13,9 +12,6 @@
 #include <string_view>
 
 namespace hadal {
-
-/// "off", or what the world model's attention sees, for an opened model.
-std::string_view mode_of_world_model(const Model& model);
 
 /// Rows by the name of their group: a depth or a domain.
 using Summaries = std::map<std::string, eval::Summary>;

@@ -3,25 +3,21 @@
 
 #include "chat/local_model.h"
 #include "verbs.h"
-#include "worlds/domain.h"
 #include "worlds/generator.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
+#include <vector>
 
 namespace hadal {
 namespace {
 
-Result<std::optional<std::size_t>> find_domain(const std::string& name) {
-  if (name.empty()) return std::optional<std::size_t>{};
-  std::string known;
-  for (std::size_t i = 0; i < worlds::domains().size(); ++i) {
-    if (worlds::domains()[i].name == name) return std::optional<std::size_t>{i};
-    known += fmt::format(" {}", worlds::domains()[i].name);
-  }
-  return error(ErrorCode::invalid_argument, "--domain {}: no such domain; there are:{}", name,
-               known);
+std::vector<std::string_view> domain_names() {
+  std::vector<std::string_view> names;
+  for (const worlds::Domain& domain : worlds::domains()) names.push_back(domain.name);
+  return names;
 }
 
 Result<DepthRange> depths_of(const PlayFlags& flags) {
@@ -32,11 +28,11 @@ Result<DepthRange> depths_of(const PlayFlags& flags) {
 
 Result<bool> play(PlayFlags flags) {
   HADAL_ASSIGN(flags.depths, depths_of(flags));
-  HADAL_ASSIGN(const auto domain, find_domain(flags.domain));
+  HADAL_ASSIGN(const auto domains, worlds::parse_domain_choice(flags.domain));
   HADAL_ASSIGN(auto engine, open_engine(flags.engine));
   HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(engine->checkpoint()));
-  if (flags.episodes == 0) return play_one(flags, *engine, tokenizer, domain);
-  HADAL_TRY(play_many(flags, *engine, tokenizer, domain));
+  if (flags.episodes == 0) return play_one(flags, *engine, tokenizer, domains);
+  HADAL_TRY(play_many(flags, *engine, tokenizer, domains));
   return true;
 }
 
@@ -48,7 +44,11 @@ void add_play(CLI::App& app, int& exit_code) {
                                       "One episode of a causal world: the world in words, each "
                                       "action with the causes that the model named, the outcome");
   add_engine_flags(*verb, flags->engine);
-  verb->add_option("--domain", flags->domain, "household (default: the domains in turn)");
+  verb->add_option("--domain", flags->domain,
+                   fmt::format("of {}, or several, as a,b, or all; the built-in model knows "
+                               "household only",
+                               fmt::join(domain_names(), ", ")))
+      ->capture_default_str();
   verb->add_option("--seed", flags->seed, "which world")->capture_default_str();
   verb->add_option("--depth", flags->depth,
                    fmt::format("length of the shortest plan, 1-{} (trained: 1-{})",

@@ -4,17 +4,17 @@
 #include "common.h"
 #include "depth_range.h"
 #include "tokenizer/tokenizer.h"
+#include "worlds/domain.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 
 namespace hadal {
 
 struct PlayFlags {
   EngineFlags engine;
-  std::string domain;
+  std::string domain = "household";
   std::uint64_t seed = 0;
   int depth = 0;           ///< 0: as the form of the verb chooses
   std::string depth_text;  ///< --depths; empty: what the built-in model was trained on
@@ -26,13 +26,14 @@ struct PlayFlags {
 
 inline constexpr int kTrainedDepth = 3;  // of the first built-in model: household only
 
-/// Plays and prints one episode. @param domain  index into worlds::domains(); nothing: in turn
+/// Plays and prints one episode, in the chosen domain that flags.seed names.
 /// @return whether it was solved. Errors: out_of_memory, unsupported.
 Result<bool> play_one(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,
-                      std::optional<std::size_t> domain);
+                      const worlds::DomainChoice& domains);
 
-/// Plays flags.episodes per depth and prints success with confidence intervals and baselines.
+/// Plays flags.episodes per depth, in the chosen domains in turn, and prints success with
+/// confidence intervals and baselines.
 Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,
-                       std::optional<std::size_t> domain);
+                       const worlds::DomainChoice& domains);
 
 }  // namespace hadal

@@ -8,11 +8,11 @@
 namespace hadal {
 
 Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,
-                       std::optional<std::size_t> domain) {
+                       const worlds::DomainChoice& choice) {
   EvalProgress progress;
   std::vector<eval::EpisodeRow> rows;
   for (int depth = flags.depths.first; depth <= flags.depths.last; ++depth) {
-    const auto keys = episode_keys(flags.episodes, depth, flags.seed, domain);
+    const auto keys = episode_keys(flags.episodes, depth, flags.seed, choice);
     eval::PlanningOptions options{.n_drafts = flags.drafts};
     options.on_progress = [&](std::size_t n_ended, std::size_t n_all) {
       progress.show(fmt::format("depth {}", depth), n_ended, n_all);
@@ -22,7 +22,7 @@ Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& 
   }
   progress.clear();
   const double seconds = progress.seconds();
-  const std::string mode(mode_of_world_model(engine.model()));
+  const std::string mode(world_model_mode(engine.model()));
   const Summaries depths = by_depth(rows), domains = by_domain(rows);
   if (flags.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"mode", mode},

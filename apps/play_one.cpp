@@ -70,9 +70,9 @@ nlohmann::ordered_json episode_json(const Episode& episode, const worlds::World&
 }  // namespace
 
 Result<bool> play_one(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,
-                      std::optional<std::size_t> domain) {
+                      const worlds::DomainChoice& domains) {
   const worlds::WorldKey key{.split = worlds::Split::test,
-                             .domain = domain.value_or(flags.seed % worlds::domains().size()),
+                             .domain = domains.indices[flags.seed % domains.indices.size()],
                              .depth = flags.depth > 0 ? flags.depth : kShownDepth,
                              .seed = flags.seed,
                              .index = 0};

@@ -2,11 +2,15 @@
 """Writes tests/golden/tokenizer/: ids by Hugging Face `tokenizers` for 100,000 random and adversarial strings.
 
     make_tokenizer_goldens.py train    trains mixed-2048.json on strings of the same generator (other indices)
+    make_tokenizer_goldens.py ignore_merges    writes ignore-merges.json: mixed-2048.json with every third merge taken
+        out and "ignore_merges": true, so that many tokens are reached as whole pieces alone
     make_tokenizer_goldens.py digest NAME=TOKENIZER.json ...    writes NAME.digests and NAME.examples.json for each
 
 The strings are a function of their index (src/tokenizer/random_text.h does the same in C++), so only digests are
 stored: per block of 1000 strings the FNV-1a hash of all ids as little-endian 32-bit words, 0xFFFFFFFF after each
-string. Column `parse` is the tokenizer as it is; `as_text` is the same file with an empty list of added tokens.
+string. Column `parse` is the tokenizer as it is; `as_text` is the same file with an empty list of added tokens, and,
+where ignore_merges is set, without their texts in the vocabulary: Hugging Face would find "<|:|>" there as a whole
+piece, and in our engine text never becomes a control token.
 """
 
 import json
@@ -105,6 +109,10 @@ EXAMPLES = [
     "<|e1|><|e12|><|e96|><|:|>the door opens<|/ev|>",
     "12345 + 0.5 = x;  \n\n\tif (a != b) { return \"don't\"; }\r\n",
     "テスト・ケース ありがとう  한국어 кот идёт домой 👩‍👩‍👧🇩🇪 e\u0301 ½",
+    "<｜begin▁of▁sentence｜> household<|fact|><|e3|><|:|> thin brazier clean<|/ev|><|mech|><|e7|><|by|><|e3|><|rel|><|:|>"
+    " light smooth beacon if thin brazier clean then smooth beacon lit<|/ev|><|obs|><|e9|><|:|> nothing: thin brazier"
+    " dirty<|/ev|>",
+    "thin brazier Thin  brazier brazierbrazier brazier\nbrazier <|:|> brazier<|:|>",
     " " * 40 + "a" * 40 + "\n" * 20,
     "\x00\x01\x7f\x80\u200b\u180e\ufeff\ufffd\U0010ffff",
 ]
@@ -130,6 +138,9 @@ def digests(tokenizer, texts):
 def without_added_tokens(path):
     with open(path, encoding="utf-8") as file:
         root = json.load(file)
+    if root["model"].get("ignore_merges"):
+        for token in root["added_tokens"]:
+            root["model"]["vocab"].pop(token["content"], None)
     root["added_tokens"] = []
     return Tokenizer.from_str(json.dumps(root))
 
@@ -156,6 +167,14 @@ def main():
     if sys.argv[1:] == ["train"]:
         texts = (generator.text(i) for i in TRAINING_INDICES)
         train_tokenizer.write(train_tokenizer.train(texts, 2048), os.path.join(FOLDER, "mixed-2048.json"))
+    elif sys.argv[1:] == ["ignore_merges"]:
+        with open(os.path.join(FOLDER, "mixed-2048.json"), encoding="utf-8") as file:
+            root = json.load(file)
+        root["model"]["ignore_merges"] = True
+        root["model"]["merges"] = [m for i, m in enumerate(root["model"]["merges"]) if i % 3 != 0]
+        with open(os.path.join(FOLDER, "ignore-merges.json"), "w", encoding="utf-8", newline="\n") as file:
+            json.dump(root, file, ensure_ascii=False, separators=(",", ":"))
+            file.write("\n")
     elif sys.argv[1:2] == ["digest"] and len(sys.argv) > 2:
         texts = [generator.text(i) for i in range(N_BLOCKS * BLOCK_SIZE)]
         for argument in sys.argv[2:]:

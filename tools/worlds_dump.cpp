@@ -1,5 +1,6 @@
 // Prints training narratives: the corpus for the tokenizer, and a way to look at the data.
-//   worlds_dump [N] [--split train|test|test_names] [--depth D] [--seed S] [--pieces] [--speed]
+//   worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names] [--depth D] [--seed S]
+//               [--pieces] [--speed]
 #include "worlds/narrator.h"
 
 #include <fmt/format.h>
@@ -16,6 +17,7 @@ using namespace hadal::worlds;
 struct Arguments {
   std::uint64_t count = 10;
   WorldKey key;
+  DomainChoice domains;
   int depth = 0;  // 0: 1, 2, 3 in turn
   bool pieces = false;
   bool speed = false;
@@ -38,6 +40,15 @@ bool parse_split(std::string_view text, Split& split) {
   return true;
 }
 
+bool parse_domains(std::string_view text, DomainChoice& domains) {
+  auto choice = parse_domain_choice(text);
+  if (choice)
+    domains = std::move(choice).value();
+  else
+    fmt::print(stderr, "worlds_dump: {}\n", choice.error().message);
+  return choice.has_value();
+}
+
 bool parse(int argc, char** argv, Arguments& arguments) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view flag = argv[i];
@@ -48,6 +59,8 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     else if (flag == "--speed")
       arguments.speed = true;
     else if (flag == "--split" && has_value && parse_split(argv[i + 1], arguments.key.split))
+      ++i;
+    else if (flag == "--domain" && has_value && parse_domains(argv[i + 1], arguments.domains))
       ++i;
     else if (flag == "--seed" && has_value && parse_number(argv[i + 1], arguments.key.seed))
       ++i;
@@ -73,15 +86,17 @@ void print(const std::vector<Piece>& pieces, bool with_weights) {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
-    fmt::print(stderr,
-               "worlds_dump [N] [--split train|test|test_names] [--depth D] [--seed S] [--pieces] "
-               "[--speed]\n");
+    fmt::print(
+        stderr,
+        "worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names] [--depth D] "
+        "[--seed S] [--pieces] [--speed]\n");
     return 2;
   }
   const auto start = std::chrono::steady_clock::now();
   std::size_t n_bytes = 0;
   for (std::uint64_t i = 0; i < arguments.count; ++i) {
     arguments.key.index = i;
+    arguments.key.domain = domain_of(arguments.domains, arguments.key.split, i);
     arguments.key.depth = arguments.depth > 0 ? arguments.depth : static_cast<int>(i % 3) + 1;
     const auto pieces = training_narrative(arguments.key, {});
     if (arguments.speed)

@@ -74,7 +74,7 @@ class Player {
 
     EpisodeStep step{
         .written = tokenizer_->decode(generation.tokens), .because = {}, .call = {}, .outcome = {}};
-    if (const auto act = worlds::parse_act(step.written)) {
+    if (const auto act = narrator_.read_act(step.written)) {
       for (int id : act->causes) step.because.push_back(narrator_.event_text(id));
       step.call = call_summary(*act);
       step.outcome = simulator_.apply(act->tool, act->arguments);

@@ -29,19 +29,11 @@ TEST(EpisodeKeys, DoNotDependOnTheNumberOfEpisodes) {
   }
 }
 
-TEST(SuccessRow, CountsAnEpisode) {
-  const worlds::World world = worlds::generate_world(episode_keys(1, 2, 0, {}).front(), {});
-  Episode episode{.key = world.key, .steps = {}, .solved = true};
-  episode.steps.resize(2);
-  episode.steps[0].outcome.valid = true;
-  SuccessRow row{.domain = 0, .depth = 2};
+TEST(EpisodeKeys, TakeTheChosenDomainsInTurn) {
+  const auto keys = episode_keys(5, 1, 7, *worlds::parse_domain_choice("finance,supply"));
 
-  count(row, episode, world);
-
-  EXPECT_EQ(row.n_solved, 1u);
-  EXPECT_EQ(row.n_optimal, 1u);
-  EXPECT_EQ(row.n_steps, 2u);
-  EXPECT_EQ(row.n_valid_steps, 1u);
+  for (std::size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(keys[i].domain, i % 2 == 0 ? 3u : 1u);
+  EXPECT_EQ(episode_keys(2, 1, 7, {})[1].domain, 0u) << "household, unless asked";
 }
 
 }  // namespace hadal

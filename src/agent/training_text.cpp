@@ -130,12 +130,12 @@ std::vector<Piece> training_text(worlds::Split split, std::uint64_t seed, std::u
   if (kind < options.small_talk_share) return small_talk_text(random.next(), options.world.weights);
   const bool as_chat = kind < options.small_talk_share + options.chat_share;
   const bool with_tool_section = random.uniform() < options.tools_share;
-  const worlds::WorldKey key{
-      .split = split,
-      .domain = random.below(static_cast<std::uint32_t>(worlds::domains().size())),
-      .depth = draw_depth(random, options.depth_one_share, max_depth),
-      .seed = seed,
-      .index = index};
+  random.next();  // once drew the domain; the published stream keeps its place
+  const worlds::WorldKey key{.split = split,
+                             .domain = worlds::domain_of(options.domains, split, index),
+                             .depth = draw_depth(random, options.depth_one_share, max_depth),
+                             .seed = seed,
+                             .index = index};
   return as_chat ? chat_training_text(key, options.world, with_tool_section)
                  : worlds::training_narrative(key, options.world);
 }

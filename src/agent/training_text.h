@@ -11,6 +11,7 @@ namespace hadal {
 
 struct TrainingTextOptions {
   worlds::WorldOptions world;
+  worlds::DomainChoice domains;
   int max_depth = 3;                 ///< depths 1..max_depth
   double depth_one_share = 1.0 / 3;  ///< sequences of depth 1; the rest is shared equally
   double chat_share = 1.0 / 3;       ///< sequences in the chat format

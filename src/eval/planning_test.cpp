@@ -34,7 +34,7 @@ class PlanningTest : public testing::Test {
 };
 
 TEST_F(PlanningTest, RowsDoNotDependOnWhatSharesTheBatch) {
-  const auto keys = episode_keys(6, 2, 3, std::nullopt);
+  const auto keys = episode_keys(6, 2, 3, {});
 
   for (const EpisodeKind kind :
        {EpisodeKind::plain, EpisodeKind::perturbed, EpisodeKind::hidden_mechanisms}) {
@@ -50,7 +50,7 @@ TEST_F(PlanningTest, RowsDoNotDependOnWhatSharesTheBatch) {
 }
 
 TEST_F(PlanningTest, HiddenMechanismsMakeThePromptShorter) {
-  const auto keys = episode_keys(2, 3, 3, std::nullopt);
+  const auto keys = episode_keys(2, 3, 3, {});
 
   const auto plain = play(keys, EpisodeKind::plain, 8);
   const auto hidden = play(keys, EpisodeKind::hidden_mechanisms, 8);
@@ -60,7 +60,7 @@ TEST_F(PlanningTest, HiddenMechanismsMakeThePromptShorter) {
 }
 
 TEST_F(PlanningTest, TextScoresAreThoseOfAModelThatKnowsTheText) {
-  auto keys = episode_keys(4, 1, 3, std::nullopt);
+  auto keys = episode_keys(4, 1, 3, {});
   keys[3].depth = 3;
 
   const auto scores = score_text(engine_->model(), *tokenizer_, keys, {}, {});

@@ -89,7 +89,7 @@ std::string bytes_of(const std::string& token, TokenType type) {
 
 struct Tokenizer::Impl {
   Impl(const VocabularyTables& tables, std::span<const Merge> merge_list, const TokenIndex& index)
-      : merges(merge_list, tables.tokens.size()) {
+      : merges(merge_list, tables.tokens.size()), ignore_merges(tables.ignore_merges) {
     std::vector<AddedTokens::Token> added_list;
     offsets.push_back(0);
     for (std::size_t id = 0; id < tables.tokens.size(); ++id) {
@@ -105,6 +105,17 @@ struct Tokenizer::Impl {
       const bool usable = id && tables.types[static_cast<std::size_t>(*id)] == TokenType::normal;
       byte_ids[byte] = usable ? *id : kNoToken;
     }
+    if (ignore_merges) sort_whole_tokens(tables);
+  }
+
+  /// Only tokens in the spelling of bytes: no piece is spelled otherwise.
+  void sort_whole_tokens(const VocabularyTables& tables) {
+    for (std::size_t id = 0; id < tables.tokens.size(); ++id) {
+      if (tables.types[id] == TokenType::normal && unspell_bytes(tables.tokens[id]))
+        by_bytes.push_back(static_cast<std::int32_t>(id));
+    }
+    std::sort(by_bytes.begin(), by_bytes.end(),
+              [this](std::int32_t a, std::int32_t b) { return text_of(a) < text_of(b); });
   }
 
   bool contains(std::int32_t id) const {
@@ -117,11 +128,31 @@ struct Tokenizer::Impl {
     pre_tokenize(text, pieces);
     BpeScratch scratch;
     for (std::string_view piece : pieces) {
+      if (const auto whole = whole_token(piece)) {
+        ids.push_back(*whole);
+        continue;
+      }
       for (; piece.size() > kMaxPiece; piece.remove_prefix(kMaxPiece)) {
         append_bpe(piece.substr(0, kMaxPiece), byte_ids, merges, scratch, ids);
       }
       append_bpe(piece, byte_ids, merges, scratch, ids);
     }
+  }
+
+  /// With ignore_merges, the normal token that is the whole piece. Hugging Face would also find a
+  /// special one here ("<|:|>" is a piece); text must not become a control token.
+  std::optional<std::int32_t> whole_token(std::string_view piece) const {
+    if (!ignore_merges) return std::nullopt;
+    const auto found = std::lower_bound(
+        by_bytes.begin(), by_bytes.end(), piece,
+        [this](std::int32_t id, std::string_view text) { return text_of(id) < text; });
+    if (found == by_bytes.end() || text_of(*found) != piece) return std::nullopt;
+    return *found;
+  }
+
+  std::string_view text_of(std::int32_t id) const {
+    const auto at = static_cast<std::size_t>(id);
+    return std::string_view(bytes).substr(offsets[at], offsets[at + 1] - offsets[at]);
   }
 
   void encode_parsing_specials(std::string_view text, std::vector<std::int32_t>& ids) const {
@@ -140,6 +171,8 @@ struct Tokenizer::Impl {
   std::array<std::int32_t, 256> byte_ids{};
   MergeTable merges;
   AddedTokens added;
+  bool ignore_merges;
+  std::vector<std::int32_t> by_bytes;  // with ignore_merges: normal tokens, sorted by their bytes
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -190,9 +223,7 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
 
 std::string_view Tokenizer::token_bytes(std::int32_t id) const {
   if (!impl_->contains(id)) return {};
-  const std::size_t begin = impl_->offsets[static_cast<std::size_t>(id)];
-  const std::size_t end = impl_->offsets[static_cast<std::size_t>(id) + 1];
-  return std::string_view(impl_->bytes).substr(begin, end - begin);
+  return impl_->text_of(id);
 }
 
 bool Tokenizer::is_special(std::int32_t id) const {

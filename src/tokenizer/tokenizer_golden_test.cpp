@@ -115,6 +115,10 @@ TEST_P(TokenizerGolden, PrintsItsSpeed) {
 INSTANTIATE_TEST_SUITE_P(Files, TokenizerGolden,
                          testing::Values(GoldenCase{"mixed-2048", "mixed-2048.json"},
                                          GoldenCase{"synthetic-512", "synthetic-512.json"},
+                                         GoldenCase{"ignore-merges", "ignore-merges.json"},
+                                         GoldenCase{"words",
+                                                    "../../../experiments/world_model/"
+                                                    "tokenizer.json"},
                                          GoldenCase{"builtin",
                                                     "../../../models/builtin/tokenizer.json"}),
                          [](const auto& info) {

@@ -138,6 +138,7 @@ Result<VocabularyTables> vocabulary_from_gguf(const GgufFile& file) {
   HADAL_ASSIGN(tables.bos, read_id(file, "bos_token_id", tokens->size()));
   HADAL_ASSIGN(tables.eos, read_id(file, "eos_token_id", tokens->size()));
   HADAL_ASSIGN(tables.pad, read_id(file, "padding_token_id", tokens->size()));
+  tables.ignore_merges = file.find_bool(kGgufIgnoreMerges).value_or(false);
   tables.tokens.assign(tokens->begin(), tokens->end());
   tables.merges.assign(merges->begin(), merges->end());
   for (std::size_t id = 0; id < tables.tokens.size(); ++id) {

@@ -14,6 +14,10 @@ namespace hadal {
 
 class GgufFile;
 
+/// Our own GGUF key for VocabularyTables::ignore_merges (bool; absent: false): other programs
+/// derive it from tokenizer.ggml.pre, and no value of that means our splits with ignore_merges.
+inline constexpr std::string_view kGgufIgnoreMerges = "hadal.tokenizer.ignore_merges";
+
 /// Values of tokenizer.ggml.token_type (ggml-org/ggml, docs/gguf.md).
 enum class TokenType : std::int32_t {
   normal = 1,
@@ -42,6 +46,8 @@ struct VocabularyTables {
   std::vector<std::string> tokens;
   std::vector<TokenType> types;
   std::vector<std::string> merges;  ///< "left right" in GPT-2's spelling, by rank
+  bool ignore_merges = false;       ///< a piece that is a whole normal token is that token, without
+                                    ///< merges
   std::int32_t bos = -1;            ///< -1: unknown
   std::int32_t eos = -1;
   std::int32_t pad = -1;
@@ -49,11 +55,11 @@ struct VocabularyTables {
   bool operator==(const VocabularyTables&) const = default;
 };
 
-/// From the text of a tokenizer.json. Demands what we can compute: model BPE without options, no
-/// normalizer, DeepSeek's pre-tokenizer, decoder ByteLevel (deepseek-v4.md section 10).
-/// The tables get at least `min_size` rows (the rows of the embedding), `unused` where no token is.
-/// bos, eos and pad are known by DeepSeek's names for them.
-/// Errors: bad_format or unsupported, naming `source`, key, expected and found.
+/// From the text of a tokenizer.json. Demands what we can compute: model BPE without options but
+/// ignore_merges, no normalizer, DeepSeek's pre-tokenizer, decoder ByteLevel (deepseek-v4.md
+/// section 10). The tables get at least `min_size` rows (the rows of the embedding), `unused` where
+/// no token is. bos, eos and pad are known by DeepSeek's names for them. Errors: bad_format or
+/// unsupported, naming `source`, key, expected and found.
 Result<VocabularyTables> vocabulary_from_tokenizer_json(std::string_view json_text,
                                                         std::string_view source,
                                                         std::size_t min_size = 0);

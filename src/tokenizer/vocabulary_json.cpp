@@ -66,7 +66,7 @@ class TokenizerJsonReader {
     HADAL_TRY(check_normalizer());
     HADAL_TRY(check_pre_tokenizer());
     HADAL_TRY(check_decoder());
-    HADAL_TRY(check_model_options());
+    HADAL_TRY(read_model_options());
     HADAL_TRY(read_vocab());
     HADAL_TRY(read_added_tokens());
     HADAL_TRY(read_merges());
@@ -154,7 +154,7 @@ class TokenizerJsonReader {
     return {};
   }
 
-  Result<void> check_model_options() const {
+  Result<void> read_model_options() {
     const Node model = root_.at("model");
     if (!model.at("type").is("BPE")) return unsupported(model.at("type"), "\"BPE\"");
     for (const char* option : {"dropout", "unk_token"}) {
@@ -163,9 +163,12 @@ class TokenizerJsonReader {
     for (const char* option : {"continuing_subword_prefix", "end_of_word_suffix"}) {
       if (!model.at(option).is_empty_or_absent()) return unsupported(model.at(option), "null");
     }
-    for (const char* option : {"byte_fallback", "ignore_merges"}) {
-      if (!model.at(option).is_false_or_absent()) return unsupported(model.at(option), "false");
-    }
+    const Node byte_fallback = model.at("byte_fallback");
+    if (!byte_fallback.is_false_or_absent()) return unsupported(byte_fallback, "false");
+    const Node ignore_merges = model.at("ignore_merges");
+    tables_.ignore_merges = ignore_merges.json->is_boolean() && ignore_merges.json->get<bool>();
+    if (!tables_.ignore_merges && !ignore_merges.is_false_or_absent())
+      return unsupported(ignore_merges, "true or false");
     return {};
   }
 
@@ -331,7 +334,7 @@ OrderedJson bpe_model(const VocabularyTables& tables) {
                        {"end_of_word_suffix", nullptr},
                        {"fuse_unk", false},
                        {"byte_fallback", false},
-                       {"ignore_merges", false}};
+                       {"ignore_merges", tables.ignore_merges}};
   model["vocab"] = std::move(vocab);
   model["merges"] = std::move(merges);
   return model;

@@ -76,7 +76,7 @@ const Damage kDamages[] = {
     {"Suffix", "/model/end_of_word_suffix", R"("</w>")", kUnsupported,
      "'model.end_of_word_suffix'"},
     {"ByteFallback", "/model/byte_fallback", "true", kUnsupported, "'model.byte_fallback'"},
-    {"IgnoreMerges", "/model/ignore_merges", "true", kUnsupported, "'model.ignore_merges'"},
+    {"IgnoreMerges", "/model/ignore_merges", "1", kUnsupported, "'model.ignore_merges'"},
     {"Normalizer", "/normalizer", R"({"type":"NFC"})", kUnsupported, "'normalizer': expected null"},
     {"NoPreTokenizer", "/pre_tokenizer", "null", kUnsupported,
      "'pre_tokenizer': expected DeepSeek's"},

@@ -43,12 +43,17 @@ void TextStream::mark_decisions(Sample& sample) const {
 
 namespace {
 
-MicroBatch pad_together(const std::vector<Sample>& samples, std::size_t begin, std::size_t end,
-                        std::int32_t pad) {
+struct IndexedSample {
+  std::uint64_t index;
+  Sample sample;
+};
+
+MicroBatch pad_together(const std::vector<IndexedSample>& samples, std::size_t begin,
+                        std::size_t end, std::int32_t pad) {
   MicroBatch part;
   part.batch = end - begin;
   for (std::size_t i = begin; i < end; ++i)
-    part.sequence = std::max(part.sequence, samples[i].ids.size());
+    part.sequence = std::max(part.sequence, samples[i].sample.ids.size());
   // The last token is a target only.
   part.sequence = std::max<std::size_t>(part.sequence, 2) - 1;
   const std::size_t width = part.sequence + 2;
@@ -56,7 +61,8 @@ MicroBatch pad_together(const std::vector<Sample>& samples, std::size_t begin, s
   part.weights.assign(part.batch * width, 0.0f);
   part.marks.assign(part.batch * width, 0);
   for (std::size_t i = 0; i < part.batch; ++i) {
-    const Sample& sample = samples[begin + i];
+    const Sample& sample = samples[begin + i].sample;
+    part.indices.push_back(samples[begin + i].index);
     std::copy(sample.ids.begin(), sample.ids.end(),
               part.ids.begin() + static_cast<std::ptrdiff_t>(i * width));
     std::copy(sample.weights.begin(), sample.weights.end(),
@@ -72,14 +78,16 @@ MicroBatch pad_together(const std::vector<Sample>& samples, std::size_t begin, s
 
 StepBatch make_step_batch(const TokenStream& stream, std::uint64_t first, int max_depth,
                           const BatchOptions& options) {
-  std::vector<Sample> samples;
+  std::vector<IndexedSample> samples;
   std::size_t total = 0;
   for (std::size_t i = 0; i < options.sequences_per_step; ++i) {
-    samples.push_back(stream.at(first + i, max_depth));
-    total += samples.back().ids.size();
+    samples.push_back({first + i, stream.at(first + i, max_depth)});
+    total += samples.back().sample.ids.size();
   }
   std::stable_sort(samples.begin(), samples.end(),
-                   [](const Sample& a, const Sample& b) { return a.ids.size() > b.ids.size(); });
+                   [](const IndexedSample& a, const IndexedSample& b) {
+                     return a.sample.ids.size() > b.sample.ids.size();
+                   });
   // A whole number of parts per worker, of about equal size, so that the workers end together.
   const std::size_t round = options.workers * options.max_micro_tokens;
   const std::size_t n_parts = options.workers * ((total + round - 1) / round);
@@ -89,8 +97,8 @@ StepBatch make_step_batch(const TokenStream& stream, std::uint64_t first, int ma
   for (std::size_t begin = 0; begin < samples.size();) {
     const std::size_t goal = total * (step.parts.size() + 1) / n_parts;
     std::size_t end = begin;
-    do taken += samples[end++].ids.size();
-    while (end < samples.size() && taken + samples[end].ids.size() / 2 < goal);
+    do taken += samples[end++].sample.ids.size();
+    while (end < samples.size() && taken + samples[end].sample.ids.size() / 2 < goal);
     step.parts.push_back(pad_together(samples, begin, end, options.pad_token));
     begin = end;
   }

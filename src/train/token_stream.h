@@ -52,9 +52,10 @@ struct MicroBatch {
   std::size_t batch = 0, sequence = 0;
   std::vector<std::int32_t>
       ids;  ///< [batch, sequence + 2]: two more, for the targets of the MTP block
-  std::vector<float> weights;       ///< [batch, sequence + 2]; 0 on padding
-  std::vector<std::uint8_t> marks;  ///< [batch, sequence + 2]: bit 0 act token, bit 1 decision
-  std::size_t n_tokens = 0;         ///< without padding
+  std::vector<float> weights;          ///< [batch, sequence + 2]; 0 on padding
+  std::vector<std::uint8_t> marks;     ///< [batch, sequence + 2]: bit 0 act token, bit 1 decision
+  std::vector<std::uint64_t> indices;  ///< [batch]: of each sequence in the stream
+  std::size_t n_tokens = 0;            ///< without padding
 };
 
 /// All micro-batches of one optimiser step.

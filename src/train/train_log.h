@@ -25,6 +25,8 @@ struct LogRow {
   double gradient_norm = 0.0;
   double max_load = 0.0;  ///< busiest expert / mean, worst block
   std::optional<double> heldout_loss, heldout_act_loss, heldout_accuracy;
+  /// Of runs with the latent loss (latent_losses.h): it, and what shows a collapse.
+  std::optional<double> latent_loss, latent_rank, latent_log_std;
 };
 
 /// Appends rows to a CSV file; rows after `resume_step` of an interrupted run are dropped first.

@@ -12,7 +12,7 @@ namespace {
 ToolDefinition define_tool(const World& world, std::string_view name) {
   ToolDefinition tool{std::string(name), "", std::string(world.domain->parameter)};
   for (const Property& property : world.domain->properties)
-    for (int value : {0, 1})
+    for (std::size_t value = 0; value < n_values(property); ++value)
       if (property.tools[value] == name)
         tool.description = fmt::format("makes it {}", property.words[value]);
   return tool;

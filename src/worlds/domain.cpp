@@ -1,95 +1,62 @@
 #include "worlds/domain.h"
 
 #include "base/random.h"
+#include "worlds/domains/tables.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
+#include <string>
 
 namespace hadal::worlds {
-namespace {
-
-using Words = std::string_view;
-
-// Short common words, none of them a property word, a tool or a noun of the tables below.
-constexpr std::array<Words, 60> kAdjectives = {
-    "red",    "blue",   "green",  "black",  "white", "brown", "gray",  "pink",   "gold",  "silver",
-    "old",    "new",    "big",    "small",  "tall",  "short", "long",  "wide",   "thin",  "thick",
-    "round",  "square", "soft",   "hard",   "heavy", "plain", "fancy", "cheap",  "fine",  "rough",
-    "smooth", "sharp",  "bright", "pale",   "deep",  "steel", "iron",  "wooden", "stone", "copper",
-    "brass",  "paper",  "rubber", "cotton", "oak",   "pine",  "maple", "cedar",  "north", "south",
-    "east",   "west",   "front",  "back",   "upper", "lower", "spare", "main",   "inner", "outer"};
-
-enum HouseholdProperty : std::uint8_t { lit, open, full, hot, clean, dry, folded, on, locked };
-
-constexpr std::array<Property, 9> kHouseholdProperties = {{
-    {{"dark", "lit"}, {"dim", "light"}},
-    {{"closed", "open"}, {"close", "open"}},
-    {{"empty", "full"}, {"drain", "fill"}},
-    {{"cold", "hot"}, {"cool", "heat"}},
-    {{"dirty", "clean"}, {"stain", "wash"}},
-    {{"wet", "dry"}, {"soak", "dry"}},
-    {{"flat", "folded"}, {"spread", "fold"}},
-    {{"off", "on"}, {"stop", "start"}},
-    {{"free", "locked"}, {"release", "lock"}},
-}};
-
-constexpr std::array<Words, 24> kLights = {
-    "lamp",    "lantern", "candle",    "torch",     "bulb",       "beacon", "hearth", "stove",
-    "brazier", "burner",  "fireplace", "spotlight", "chandelier", "flare",  "strobe", "sconce",
-    "oven",    "boiler",  "heater",    "signal",    "sign",       "globe",  "tube",   "headlamp"};
-constexpr std::array<Words, 24> kContainers = {
-    "box",    "chest", "drawer", "pantry", "crate",  "trunk",    "bin",    "barrel",
-    "basket", "bag",   "sack",   "locker", "safe",   "cupboard", "closet", "cabinet",
-    "jar",    "tin",   "case",   "tank",   "bucket", "casket",   "pouch",  "hamper"};
-constexpr std::array<Words, 24> kVessels = {
-    "pan",   "pot",   "cup",     "kettle",  "mug",    "plate",  "bowl",    "dish",
-    "wok",   "tray",  "skillet", "flask",   "jug",    "goblet", "spoon",   "fork",
-    "knife", "ladle", "vase",    "pitcher", "saucer", "beaker", "platter", "griddle"};
-constexpr std::array<Words, 24> kCloths = {
-    "towel",  "shirt", "rug",    "coat",  "sheet", "blanket", "scarf", "curtain",
-    "carpet", "apron", "jacket", "quilt", "sock",  "dress",   "skirt", "robe",
-    "cape",   "tent",  "flag",   "sail",  "mat",   "net",     "shawl", "napkin"};
-constexpr std::array<Words, 24> kMachines = {
-    "fan",   "radio",  "pump",    "mixer",   "clock",   "printer", "phone", "mower",
-    "drill", "saw",    "toaster", "blender", "freezer", "washer",  "dryer", "vacuum",
-    "motor", "engine", "robot",   "camera",  "scale",   "speaker", "modem", "sprinkler"};
-
-constexpr std::array<std::uint8_t, 2> kLightProperties = {lit, clean};
-constexpr std::array<std::uint8_t, 2> kContainerProperties = {open, full};
-constexpr std::array<std::uint8_t, 2> kVesselProperties = {hot, clean};
-constexpr std::array<std::uint8_t, 2> kClothProperties = {dry, folded};
-constexpr std::array<std::uint8_t, 2> kMachineProperties = {on, locked};
-
-constexpr std::array<EntityType, 5> kHouseholdTypes = {{{kLights, kLightProperties},
-                                                        {kContainers, kContainerProperties},
-                                                        {kVessels, kVesselProperties},
-                                                        {kCloths, kClothProperties},
-                                                        {kMachines, kMachineProperties}}};
-
-constexpr std::array<Domain, 1> kDomains = {{
-    {.name = "household",
-     .parameter = "item",
-     .adjectives = kAdjectives,
-     .types = kHouseholdTypes,
-     .properties = kHouseholdProperties,
-     .action_phrasings = {"{tool} {item}: needs {pre}; makes {eff}.",
-                          "with {pre}, {tool} {item} makes {eff}.",
-                          "{tool} {item} makes {eff} if {pre}."},
-     .free_action_phrasings = {"{tool} {item}: needs nothing; makes {eff}.",
-                               "at any time, {tool} {item} makes {eff}.",
-                               "{tool} {item} makes {eff}."},
-     .law_phrasings = {"when {pre}, then {eff}.", "{pre} always gives {eff}.",
-                       "{eff} follows from {pre}."},
-     .goal_phrasings = {"make {goal}.", "get {goal}.", "we want {goal}."}},
-}};
-
-}  // namespace
 
 std::span<const Domain> domains() {
+  static const std::array kDomains = {kHouseholdDomain, kSupplyDomain,     kIndustrialDomain,
+                                      kFinanceDomain,   kHealthcareDomain, kManufacturingDomain};
   return kDomains;
+}
+
+std::size_t n_values(const Property& property) noexcept {
+  std::size_t n = 2;
+  while (n < kMaxValues && !property.words[n].empty()) ++n;
+  return n;
+}
+
+std::size_t n_nouns(const EntityType& type, std::size_t limit) noexcept {
+  return limit == 0 ? type.nouns.size() : std::min(limit, type.nouns.size());
 }
 
 bool is_held_out_name(std::string_view adjective, std::string_view noun) {
   return splitmix64_mix(fnv1a64(adjective) ^ (fnv1a64(noun) * 3)) % 5 == 0;
+}
+
+Result<DomainChoice> parse_domain_choice(std::string_view names) {
+  DomainChoice choice{.indices = {}};
+  if (names == "all") {
+    for (std::size_t i = 0; i < domains().size(); ++i) choice.indices.push_back(i);
+    return choice;
+  }
+  for (bool more = true; more;) {
+    const std::size_t comma = names.find(',');
+    const std::string_view name = names.substr(0, comma);
+    more = comma != std::string_view::npos;
+    if (more) names.remove_prefix(comma + 1);
+    const auto known = domains();
+    const auto found = std::find_if(known.begin(), known.end(),
+                                    [&](const Domain& domain) { return domain.name == name; });
+    if (found == known.end()) {
+      std::string all;
+      for (const Domain& domain : known) all += fmt::format("{}, ", domain.name);
+      return error(ErrorCode::invalid_argument,
+                   "no domain is called '{}'; there are {}and all for all of them", name, all);
+    }
+    const auto index = static_cast<std::size_t>(found - known.begin());
+    if (std::find(choice.indices.begin(), choice.indices.end(), index) != choice.indices.end())
+      return error(ErrorCode::invalid_argument, "domain {} is named twice", name);
+    choice.indices.push_back(index);
+  }
+  return choice;
 }
 
 }  // namespace hadal::worlds

@@ -76,7 +76,7 @@ class Builder {
     const Domain& domain = *world_.domain;
     for (int attempt = 0; attempt < 1000; ++attempt) {
       const std::uint8_t type = pick(domain.types.size());
-      const std::uint8_t noun = pick(domain.types[type].nouns.size());
+      const std::uint8_t noun = pick(n_nouns(domain.types[type], options_.nouns_per_type));
       const std::uint8_t adjective = pick(domain.adjectives.size());
       const std::string_view words[2] = {domain.adjectives[adjective],
                                          domain.types[type].nouns[noun]};
@@ -104,9 +104,18 @@ class Builder {
     const auto properties = free_properties(entity);
     const auto variable = static_cast<std::uint8_t>(world_.variables.size());
     world_.variables.push_back({entity, properties[pick(properties.size())]});
+    draw_values(world_.variables.back());
     const Literal literal{variable, chance(0.5)};
     world_.initial = with(world_.initial, {variable, literal.value == true_at_start});
     return literal;
+  }
+
+  /// Two different values of a property that has more.
+  void draw_values(Variable& variable) {
+    const std::size_t n = n_values(world_.domain->properties[variable.property]);
+    if (n == 2) return;
+    variable.values[0] = pick(n);
+    variable.values[1] = static_cast<std::uint8_t>((variable.values[0] + 1u + pick(n - 1)) % n);
   }
 
   Literal fact() {

@@ -14,6 +14,9 @@
 namespace hadal::worlds {
 namespace {
 
+constexpr std::string_view kHeaderEnd = "<|:|>";
+constexpr std::string_view kCloser = "<|/ev|>";
+
 std::string id_token(int id) {
   return fmt::format("<|e{}|>", id);
 }
@@ -151,7 +154,8 @@ std::vector<Piece> Narrator::world_events() {
     if (i < n_facts) {
       const Literal fact = world_->facts[i];
       maker_[fact.variable][fact.value ? 1 : 0] = fact_ids_[i];
-      event("<|fact|>" + id_token(fact_ids_[i]), fact_ids_[i], sentence(*world_, fact) + ".");
+      event("<|fact|>" + id_token(fact_ids_[i]), fact_ids_[i],
+            is_compact() ? compact_literals(*world_, {&fact, 1}) : sentence(*world_, fact) + ".");
       continue;
     }
     const std::size_t m = i - n_facts;
@@ -159,8 +163,9 @@ std::vector<Piece> Narrator::world_events() {
     std::vector<int> causes = causes_of(mechanism.pre);
     shuffle(causes);
     const char* mark = options_.ancestor_marks && mechanism.relevant ? "<|rel|>" : "";
-    event("<|mech|>" + id_token(mechanism_ids_[m]) + cause_list(causes) + mark, mechanism_ids_[m],
-          mechanism_text(*world_, mechanism));
+    event(
+        "<|mech|>" + id_token(mechanism_ids_[m]) + cause_list(causes) + mark, mechanism_ids_[m],
+        is_compact() ? compact_mechanism(*world_, mechanism) : mechanism_text(*world_, mechanism));
   }
   return pieces;
 }
@@ -171,15 +176,18 @@ std::vector<Piece> Narrator::goal_event() {
   const int id = next_id();
   std::vector<int> causes = causes_of(world_->goal);
   shuffle(causes);
-  const std::string body = goal_text(*world_);
+  const std::string body =
+      is_compact() ? compact_literals(*world_, world_->goal) : goal_text(*world_);
   texts_[static_cast<std::size_t>(id)] = body;
   return {{"<|goal|>" + id_token(id) + cause_list(causes) + "<|:|>", 0.0f},
           {" " + body + "<|/ev|>", options_.weights.observation}};
 }
 
 std::vector<Piece> Narrator::prompt() {
-  std::vector<Piece> pieces = {{std::string(kBosToken), 0.0f},
-                               {system_line(*world_), options_.weights.text}};
+  std::vector<Piece> pieces = {
+      {std::string(kBosToken), 0.0f},
+      {is_compact() ? " " + std::string(world_->domain->name) : system_line(*world_),
+       options_.weights.text}};
   append(pieces, world_events());
   append(pieces, goal_event());
   return pieces;
@@ -206,8 +214,9 @@ std::string Narrator::act_header(int mechanism) const {
 }
 
 std::vector<Piece> Narrator::act_body(int mechanism, bool is_mistake) {
+  const Mechanism& action = world_->mechanisms[static_cast<std::size_t>(mechanism)];
   const std::string call =
-      call_text(*world_, world_->mechanisms[static_cast<std::size_t>(mechanism)]);
+      is_compact() ? " " + compact_call(*world_, action) : call_text(*world_, action);
   return {{act_header(mechanism) + call + "<|/ev|>", is_mistake ? 0.0f : options_.weights.act}};
 }
 
@@ -226,11 +235,19 @@ std::vector<Piece> Narrator::observed(std::vector<int> causes, const Outcome& ou
     causes.push_back(mechanism_ids_[static_cast<std::size_t>(law)]);
   for (Literal l : outcome.became_true)
     maker_[l.variable] = l.value ? std::array{-1, id} : std::array{id, -1};
-  texts_[static_cast<std::size_t>(id)] = outcome.text;
+  const std::string body = is_compact() ? compact_outcome(outcome) : outcome.text;
+  texts_[static_cast<std::size_t>(id)] = body;
   const float weight = options_.weights.observation;
   return {{"<|obs|>", weight},
           {id_token(id), 0.0f},
-          {cause_list(causes) + "<|:|> " + outcome.text + "<|/ev|>", weight}};
+          {cause_list(causes) + "<|:|> " + body + "<|/ev|>", weight}};
+}
+
+std::string Narrator::compact_outcome(const Outcome& outcome) const {
+  if (outcome.valid) return compact_literals(*world_, outcome.asserted);
+  if (!outcome.unmet) return "nothing";
+  const Literal truth{outcome.unmet->variable, !outcome.unmet->value};
+  return "nothing: " + compact_literals(*world_, {&truth, 1});
 }
 
 std::vector<Piece> Narrator::ending() const {
@@ -270,23 +287,27 @@ std::optional<std::string_view> take_between(std::string_view& text, std::string
   return inside;
 }
 
-}  // namespace
-
-std::optional<WrittenAct> parse_act(std::string_view text) {
-  WrittenAct act;
-  const std::size_t header_end = text.find("<|:|>");
-  if (header_end == std::string_view::npos) return std::nullopt;
-  std::string_view header = text.substr(0, header_end);
+std::vector<int> read_causes(std::string_view header) {
+  std::vector<int> causes;
   while (auto number = take_between(header, "<|e", "|>")) {
     int id = -1;
     const auto [end, failure] =
         std::from_chars(number->data(), number->data() + number->size(), id);
     if (failure == std::errc() && end == number->data() + number->size() && id >= 0 &&
         id < kEventIds)
-      act.causes.push_back(id);
+      causes.push_back(id);
   }
+  return causes;
+}
+
+}  // namespace
+
+std::optional<WrittenAct> parse_act(std::string_view text) {
+  const std::size_t header_end = text.find(kHeaderEnd);
+  if (header_end == std::string_view::npos) return std::nullopt;
+  WrittenAct act{.causes = read_causes(text.substr(0, header_end)), .tool = {}, .arguments = {}};
   std::string_view body = text.substr(header_end);
-  body = body.substr(0, body.find("<|/ev|>"));
+  body = body.substr(0, body.find(kCloser));
   auto call = take_between(body, "<｜DSML｜invoke", "</｜DSML｜invoke>");
   if (!call) return std::nullopt;
   const auto tool = take_between(*call, " name=\"", "\">");
@@ -299,6 +320,25 @@ std::optional<WrittenAct> parse_act(std::string_view text) {
     act.arguments.push_back({std::string(*name), std::string(*parameter)});
   }
   return act;
+}
+
+std::optional<WrittenAct> parse_compact_act(std::string_view text, std::string_view parameter) {
+  const std::size_t header_end = text.find(kHeaderEnd);
+  if (header_end == std::string_view::npos) return std::nullopt;
+  std::string_view body = text.substr(header_end + kHeaderEnd.size());
+  body = body.substr(0, body.find(kCloser));
+  if (body.starts_with(' ')) body.remove_prefix(1);
+  const std::size_t space = body.find(' ');
+  if (space == std::string_view::npos || space == 0 || body.ends_with(' ') ||
+      body.find("  ") != std::string_view::npos)
+    return std::nullopt;
+  return WrittenAct{.causes = read_causes(text.substr(0, header_end)),
+                    .tool = std::string(body.substr(0, space)),
+                    .arguments = {{std::string(parameter), std::string(body.substr(space + 1))}}};
+}
+
+std::optional<WrittenAct> Narrator::read_act(std::string_view text) const {
+  return is_compact() ? parse_compact_act(text, world_->domain->parameter) : parse_act(text);
 }
 
 std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& options) {

@@ -47,6 +47,14 @@ struct Piece {
 
 std::string text_of(const std::vector<Piece>& pieces);
 
+/// An act as a model wrote it after act_prefix(): `<|e7|><|e3|><|:|><｜DSML｜invoke
+/// name="heat">...`.
+struct WrittenAct {
+  std::vector<int> causes;  ///< in order; the first should be the mechanism
+  std::string tool;
+  std::vector<Argument> arguments;
+};
+
 /// Tells one episode. Deterministic in world.key. The world must outlive it; one thread at a time.
 class Narrator {
  public:
@@ -70,6 +78,8 @@ class Narrator {
   /// The observation of a change that nobody in the text has caused (Simulator::intervene): it
   /// names the laws that fired, and no act.
   std::vector<Piece> intervention(const Outcome& outcome);
+  /// Reads an act that a model wrote in the form of this narrator (parse_act, parse_compact_act).
+  std::optional<WrittenAct> read_act(std::string_view text) const;
   /// The end token.
   std::vector<Piece> ending() const;
 
@@ -86,6 +96,8 @@ class Narrator {
   int mechanism_of(int id) const;
 
  private:
+  bool is_compact() const { return options_.text_form == TextForm::compact; }
+  std::string compact_outcome(const Outcome& outcome) const;
   int next_id();
   std::vector<Piece> observed(std::vector<int> causes, const Outcome& outcome);
   std::vector<int> presentation_order();
@@ -108,17 +120,13 @@ class Narrator {
 /// The call of an action as it stands in an act: <｜DSML｜invoke name="heat">...</｜DSML｜invoke>
 std::string call_text(const World& world, const Mechanism& action);
 
-/// An act as a model wrote it after act_prefix(): `<|e7|><|e3|><|:|><｜DSML｜invoke
-/// name="heat">...`.
-struct WrittenAct {
-  std::vector<int> causes;  ///< in order; the first should be the mechanism
-  std::string tool;
-  std::vector<Argument> arguments;
-};
-
 /// Reads such a text, which may end early or go on behind the closer. Nothing if there is no
 /// complete call in it.
 std::optional<WrittenAct> parse_act(std::string_view text);
+/// The same for the compact form, `<|e7|><|e3|><|:|> heat red pan<|/ev|>`: a tool, and an item as
+/// the argument of the given name. Nothing unless the body is two or more words with single spaces
+/// between and no space but one before them, closed or at the end of the text.
+std::optional<WrittenAct> parse_compact_act(std::string_view text, std::string_view parameter);
 
 /// One whole training sequence: an episode by a teacher who now and then errs
 /// (options.mistake_share) and recovers.

@@ -4,6 +4,9 @@
 // was trained on harder ones too (models/training). Shares are probabilities, 0..1.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 namespace hadal::worlds {
 
 /// Loss weight of each kind of token in a training narrative. Forced or random parts get 0.
@@ -12,6 +15,13 @@ struct LossWeights {
   float observation = 1.0f;  ///< goal body, whole observations, the opener <|act|>, the end token
   float act = 4.0f;          ///< cause list, call and closer of an action
   float act_id = 0.1f;       ///< the id of an act (any unused one is right)
+};
+
+/// How the bodies of events are written. Structure and headers are the same in both.
+enum class TextForm : std::uint8_t {
+  full,     ///< sentences in several phrasings, calls in DSML
+  compact,  ///< bare words with single spaces, one phrasing, calls as "light smooth beacon": for
+            ///< ablations with a tokenizer that has one token per word (compact_words)
 };
 
 struct WorldOptions {
@@ -27,11 +37,13 @@ struct WorldOptions {
   double two_facts_share = 0.2;    ///< plan actions with two
   double reuse_fact_share = 0.3;   ///< of them, those that another mechanism needs too
   double same_entity_share = 0.2;  ///< new variables: a second property of an entity already there
+  std::size_t nouns_per_type = 0;  ///< the first so many nouns of each entity type; 0: all of them
   // Distractors.
   double distractor_ratio = 0.5;  ///< mechanisms off the way per ancestor of the goal, rounded up
   int min_distractors = 2;
   double tempting_share = 0.6;  ///< of them, those that need something that holds at the start
   // The text.
+  TextForm text_form = TextForm::full;
   double topological_share = 1.0;  ///< narratives with every cause before its effect
   bool facts_first = true;         ///< facts before mechanisms also in the shuffled ones
   bool ancestor_marks = true;      ///< <|rel|> in the header of the ancestors of the goal

@@ -4,17 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 namespace hadal::worlds {
 namespace {
 
 const std::string& item_of(const World& world, Literal literal) {
   return world.entities[world.variables[literal.variable].entity].name;
-}
-
-std::string_view word_of(const World& world, Literal literal) {
-  return world.domain->properties[world.variables[literal.variable].property]
-      .words[literal.value ? 1 : 0];
 }
 
 /// The literals, each as `words` puts it, with " and " between.
@@ -27,6 +23,12 @@ std::string conjunction(const World& world, std::span<const Literal> literals,
   }
   return text;
 }
+
+/// Of mechanisms and observations, then of questions and answers.
+constexpr std::string_view kCompactGrammar[] = {
+    "if",   "then", "and",  "nothing", "what",     "did",       "would",  "still", "was",
+    "next", "can",  "goal", "missing", "yes",      "no",        "none",   "not",   "because",
+    "do",   "so",   "by",   "needed",  "happened", "reachable", "without"};
 
 struct Filling {
   std::string_view placeholder;
@@ -50,6 +52,12 @@ std::string fill(std::string_view phrasing, std::span<const Filling> fillings) {
   return text;
 }
 
+std::string literal_text(const World& world, Literal literal, std::string_view form) {
+  const Filling fillings[] = {{"{item}", item_of(world, literal)},
+                              {"{word}", word_of(world, literal)}};
+  return fill(form, fillings);
+}
+
 }  // namespace
 
 std::string sentence(const World& world, Literal literal) {
@@ -61,7 +69,7 @@ std::string negated_sentence(const World& world, Literal literal) {
 }
 
 std::string short_form(const World& world, Literal literal) {
-  return fmt::format("{} {}", item_of(world, literal), word_of(world, literal));
+  return literal_text(world, literal, world.domain->literal);
 }
 
 std::string effects_text(const World& world, std::span<const Literal> literals) {
@@ -96,8 +104,12 @@ std::string goal_text(const World& world) {
 }
 
 std::string request_text(const World& world) {
-  const auto the_form = [](const World& w, Literal l) { return "the " + short_form(w, l); };
-  return "Please make " + conjunction(world, world.goal, the_form) + ".";
+  const auto literal = [](const World& w, Literal l) {
+    return literal_text(w, l, w.domain->request_literal);
+  };
+  const std::string goal = conjunction(world, world.goal, literal);
+  const Filling fillings[] = {{"{goal}", goal}};
+  return fill(world.domain->request, fillings);
 }
 
 std::string closing_text(const World& world) {
@@ -111,6 +123,45 @@ std::vector<std::string_view> tool_names(const World& world) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
+}
+
+std::string compact_literals(const World& world, std::span<const Literal> literals) {
+  return conjunction(world, literals, [](const World& w, Literal l) {
+    return fmt::format("{} {}", item_of(w, l), word_of(w, l));
+  });
+}
+
+std::string compact_mechanism(const World& world, const Mechanism& mechanism) {
+  std::string text;
+  if (mechanism.kind == MechanismKind::action) text = compact_call(world, mechanism) + " ";
+  if (!mechanism.pre.empty()) text += "if " + compact_literals(world, mechanism.pre) + " ";
+  return text + "then " + compact_literals(world, mechanism.eff);
+}
+
+std::string compact_call(const World& world, const Mechanism& action) {
+  return fmt::format("{} {}", tool_name(world, action), item_name(world, action));
+}
+
+std::vector<std::string> compact_words(std::size_t nouns_per_type) {
+  std::vector<std::string> words;
+  std::set<std::string_view> known;
+  const auto add = [&](std::string_view word) {
+    if (known.insert(word).second) words.emplace_back(word);
+  };
+  for (std::string_view word : kCompactGrammar) add(word);
+  for (const Domain& domain : domains()) {
+    add(domain.name);
+    for (std::string_view adjective : domain.adjectives) add(adjective);
+    for (const EntityType& type : domain.types)
+      for (std::string_view noun : type.nouns.first(n_nouns(type, nouns_per_type))) add(noun);
+    for (const Property& property : domain.properties) {
+      for (std::size_t value = 0; value < n_values(property); ++value) {
+        add(property.words[value]);
+        add(property.tools[value]);
+      }
+    }
+  }
+  return words;
 }
 
 std::string system_line(const World& world) {

@@ -38,6 +38,7 @@ Outcome Simulator::apply(int mechanism) {
   outcome.mechanism = mechanism;
   for (Literal l : action.pre) {
     if (holds(l, state_)) continue;
+    outcome.unmet = l;
     outcome.text = "nothing happens: " + negated_sentence(*world_, l) + ".";
     return outcome;
   }
@@ -67,6 +68,7 @@ void Simulator::tell(State before, const std::vector<Literal>& effects, Outcome&
   outcome.text = effects_text(*world_, asserted);
   for (Literal l : asserted)
     if (!holds(l, before)) outcome.became_true.push_back(l);
+  outcome.asserted = std::move(asserted);
 }
 
 std::vector<int> Simulator::valid_actions() const {

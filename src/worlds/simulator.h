@@ -4,6 +4,7 @@
 
 #include "worlds/world.h"
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,9 @@ struct Outcome {
   bool changed = false;  ///< the state is another one now
   int mechanism = -1;    ///< the action that was meant, if there is one
   std::string text;      ///< "the red pan is hot." or "nothing happens: the stove is not lit."
-  std::vector<int> laws_fired;  ///< in order
+  std::vector<int> laws_fired;    ///< in order
+  std::optional<Literal> unmet;   ///< the first precondition that did not hold
+  std::vector<Literal> asserted;  ///< by the action and the laws, whether or not they held before
   std::vector<Literal>
       became_true;  ///< literals asserted by the action and the laws that did not hold before
 };

@@ -1,5 +1,7 @@
 #include "worlds/world.h"
 
+#include "base/random.h"
+
 #include <algorithm>
 
 namespace hadal::worlds {
@@ -30,10 +32,20 @@ State step(const World& world, State state, int mechanism, std::vector<int>* fir
   return settle(world, state, fired);
 }
 
+std::size_t domain_of(const DomainChoice& choice, Split split, std::uint64_t index) {
+  const std::uint64_t stream = fnv1a64("domain") + static_cast<std::uint64_t>(split);
+  return choice.indices[splitmix64_at(stream, index) % choice.indices.size()];
+}
+
+std::string_view word_of(const World& world, Literal literal) {
+  const Variable& variable = world.variables[literal.variable];
+  return world.domain->properties[variable.property].words[variable.values[literal.value ? 1 : 0]];
+}
+
 std::string_view tool_name(const World& world, const Mechanism& action) {
-  const Literal first = action.eff.front();
-  return world.domain->properties[world.variables[first.variable].property]
-      .tools[first.value ? 1 : 0];
+  const Literal made = action.eff.front();
+  const Variable& variable = world.variables[made.variable];
+  return world.domain->properties[variable.property].tools[variable.values[made.value ? 1 : 0]];
 }
 
 const std::string& item_name(const World& world, const Mechanism& action) {

@@ -33,6 +33,10 @@ struct WorldKey {
 };
 inline constexpr int kMaxDepth = 8;
 
+/// The domain of world `index` of a stream that mixes the chosen domains: a function of these three
+/// alone, about equally often each.
+std::size_t domain_of(const DomainChoice& choice, Split split, std::uint64_t index);
+
 struct Entity {
   std::string name;  ///< "red pan": adjective, space, noun; unique in its world
   std::uint8_t type;
@@ -41,7 +45,8 @@ struct Entity {
 /// A property of an entity, for instance whether the red pan is hot.
 struct Variable {
   std::uint8_t entity;
-  std::uint8_t property;  ///< index into Domain::properties
+  std::uint8_t property;            ///< index into Domain::properties
+  std::uint8_t values[2] = {0, 1};  ///< the property's values that stand for false and true here
 };
 
 struct Literal {
@@ -96,6 +101,9 @@ State settle(const World& world, State state, std::vector<int>* fired);
 
 /// The state after the action `mechanism`, laws included. Requires that its preconditions hold.
 State step(const World& world, State state, int mechanism, std::vector<int>* fired = nullptr);
+
+/// "hot": the adjective of a literal.
+std::string_view word_of(const World& world, Literal literal);
 
 /// Tool and argument of an action.
 std::string_view tool_name(const World& world, const Mechanism& action);

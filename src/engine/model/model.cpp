@@ -38,8 +38,9 @@ Result<std::unique_ptr<Model>> Model::create(const Checkpoint& checkpoint, Backe
                                              const ModelOptions& options) {
   const ArrangedWeights* arranged = backend.reads_panels() ? options.arranged : nullptr;
   HADAL_ASSIGN(ModelWeights weights, collect_weights(checkpoint, arranged));
-  std::unique_ptr<Model> model(
-      new Model(checkpoint.config(), std::move(weights), backend, options));
+  ModelConfig config = checkpoint.config();
+  HADAL_TRY(apply_options(options.world_model, config.world_model, checkpoint.name()));
+  std::unique_ptr<Model> model(new Model(std::move(config), std::move(weights), backend, options));
   model->page_mapper_ = std::make_unique<PageMapper>(bytes_of_weights(checkpoint, arranged));
   return model;
 }
@@ -55,12 +56,18 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
           rope_frequencies(config_.qk_rope_head_dim, config_.compress_rope_theta, config_.yarn)),
       pools_{.latents = std::make_shared<PagePool>(RowStore::kRowsPerPage * config_.head_dim),
              .index_keys = std::make_shared<PagePool>(
-                 RowStore::kRowsPerPage * std::max<std::size_t>(config_.index_head_dim, 1))},
+                 RowStore::kRowsPerPage * std::max<std::size_t>(config_.index_head_dim, 1)),
+             .world_model = {}},
       batch_(std::make_unique<Batch>()) {
   for (std::size_t layer = 0; layer < weights_.blocks.size(); ++layer) {
     const bool sliding = config_.layer_types[layer] == AttentionType::sliding;
     blocks_.emplace_back(weights_.blocks[layer], config_, LayerSlot{.index = layer},
                          sliding ? main_freq_ : compress_freq_);
+  }
+  if (config_.world_model) {
+    pools_.world_model = std::make_shared<PagePool>(
+        RowStore::kRowsPerPage * WorldModelLayer::row_width(*config_.world_model));
+    world_model_.emplace(*weights_.world_model, config_);
   }
   for (std::size_t stage = 0; stage < weights_.mtp.size(); ++stage) {
     mtp_.emplace_back(weights_.mtp[stage], config_, stage, main_freq_);
@@ -74,7 +81,9 @@ SequenceState Model::new_sequence() const {
   for (const Block& block : blocks_) layers.push_back(block.make_state(pools_));
   std::vector<LayerState> mtp_layers;
   for (const MtpBlock& block : mtp_) mtp_layers.push_back(block.make_state(pools_));
-  return SequenceState(std::move(layers), std::move(mtp_layers));
+  std::optional<WorldModelState> world_model;
+  if (world_model_) world_model = world_model_->make_state(pools_);
+  return SequenceState(std::move(layers), std::move(mtp_layers), std::move(world_model));
 }
 
 void Model::reserve(const PassLimits& limits) {
@@ -109,7 +118,11 @@ void Model::forward(std::span<const ForwardInput> inputs, ForwardOutput& output,
 
   const Rows<float> streams = s.rows(config_.hc_mult * config_.hidden_size);
   embed(s, batch.tokens, streams);  // X[j] = embed[token] for every stream j
-  for (const Block& block : blocks_) block.forward(s, streams);
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+    blocks_[layer].forward(s, streams);
+    if (world_model_ && layer == config_.world_model->after_layer)
+      world_model_->forward(s, streams);
+  }
 
   head(s, weights_.head, weights_.norm, streams, batch.wanted, output);
   output.streams.clear();
