@@ -25,6 +25,7 @@ int run(int argc, char** argv) {
   hadal::add_play(app, exit_code);
   hadal::add_run(app, exit_code);
   hadal::add_doctor(app, exit_code);
+  hadal::add_eval(app, exit_code);
   hadal::add_bench(app, exit_code);
   hadal::add_show(app, exit_code);
   hadal::add_tokenize(app, exit_code);

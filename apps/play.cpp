@@ -20,7 +20,14 @@ std::vector<std::string_view> domain_names() {
   return names;
 }
 
-Result<bool> play(const PlayFlags& flags) {
+Result<DepthRange> depths_of(const PlayFlags& flags) {
+  if (!flags.depth_text.empty()) return parse_depths(flags.depth_text);
+  if (flags.depth > 0) return DepthRange{flags.depth, flags.depth};
+  return DepthRange{1, kTrainedDepth};
+}
+
+Result<bool> play(PlayFlags flags) {
+  HADAL_ASSIGN(flags.depths, depths_of(flags));
   HADAL_ASSIGN(const auto domains, worlds::parse_domain_choice(flags.domain));
   HADAL_ASSIGN(auto engine, open_engine(flags.engine));
   HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(engine->checkpoint()));
@@ -47,6 +54,10 @@ void add_play(CLI::App& app, int& exit_code) {
                    fmt::format("length of the shortest plan, 1-{} (trained: 1-{})",
                                worlds::kMaxDepth, kTrainedDepth))
       ->check(CLI::Range(1, worlds::kMaxDepth));
+  verb->add_option("--depths", flags->depth_text,
+                   fmt::format("--episodes: range of depths, as 1-{} (default: 1-{}, what the "
+                               "built-in model was trained on)",
+                               worlds::kMaxDepth, kTrainedDepth));
   verb->add_option(
       "--episodes", flags->episodes,
       "play N episodes per depth and print success with 95 % intervals beside the baselines");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common.h"
+#include "depth_range.h"
 #include "tokenizer/tokenizer.h"
 #include "worlds/domain.h"
 
@@ -15,7 +16,9 @@ struct PlayFlags {
   EngineFlags engine;
   std::string domain = "household";
   std::uint64_t seed = 0;
-  int depth = 0;  ///< 0: as the form of the verb chooses
+  int depth = 0;           ///< 0: as the form of the verb chooses
+  std::string depth_text;  ///< --depths; empty: what the built-in model was trained on
+  DepthRange depths;       ///< of many episodes
   std::size_t episodes = 0;
   std::size_t drafts = 0;
   bool json = false;

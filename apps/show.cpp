@@ -3,6 +3,7 @@
 #include "common.h"
 #include "engine/engine.h"
 #include "engine/model/arranged_weights.h"
+#include "engine/model/costs.h"
 #include "model_needs.h"
 #include "verbs.h"
 
@@ -29,6 +30,7 @@ struct ShowFlags {
   PassLimits limits;
   std::size_t threads = 0;
   bool tensors = false;
+  std::size_t cost_tokens = 0;  ///< --costs: mean over that many tokens
 };
 
 /// The part of the model that a tensor belongs to.
@@ -315,8 +317,53 @@ Result<void> print_plan(const Checkpoint& checkpoint, const ShowFlags& flags) {
   return {};
 }
 
+// ---- the costs
+
+void print_costs(const Checkpoint& checkpoint, const ShowFlags& flags) {
+  const CostParts flops = mean_token_flops(checkpoint.config(), flags.cost_tokens);
+  const CostParts bytes = weight_bytes_per_token(checkpoint);
+  const CostParts weights = weights_per_token(checkpoint.config());
+  constexpr std::pair<const char*, std::uint64_t CostParts::*> kParts[] = {
+      {"attention", &CostParts::attention},
+      {"ffn", &CostParts::ffn},
+      {"mhc", &CostParts::mhc},
+      {"head", &CostParts::head},
+      {"module", &CostParts::module},
+      {"embedding", &CostParts::embedding}};
+  if (flags.json) {
+    const auto parts = [&](const CostParts& costs) {
+      ordered_json json;
+      for (const auto& [name, part] : kParts) json[name] = costs.*part;
+      json["total"] = costs.total();
+      return json;
+    };
+    const ordered_json out = {{"model", checkpoint.name()},
+                              {"tokens", flags.cost_tokens},
+                              {"flops_per_token", parts(flops)},
+                              {"weights_per_token", parts(weights)},
+                              {"weight_bytes_per_token", parts(bytes)}};
+    fmt::print("{}\n", out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+    return;
+  }
+  fmt::print("costs of {}: mean over the first {} tokens, logits for each\n", checkpoint.name(),
+             flags.cost_tokens);
+  fmt::print("  {:<10} {:>14} {:>7} {:>16} {:>12}\n", "", "FLOPs/token", "share", "weights/token",
+             "bytes/token");
+  const auto line = [&](const char* name, std::uint64_t f, std::uint64_t w, std::uint64_t b) {
+    fmt::print("  {:<10} {:>14} {:>5.1f} % {:>16} {:>12}\n", name, f,
+               100.0 * static_cast<double>(f) / static_cast<double>(flops.total()), w, b);
+  };
+  for (const auto& [name, part] : kParts)
+    if (flops.*part > 0 || weights.*part > 0) line(name, flops.*part, weights.*part, bytes.*part);
+  line("total", flops.total(), weights.total(), bytes.total());
+}
+
 Result<void> show(const ShowFlags& flags) {
   HADAL_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(flags.model));
+  if (flags.cost_tokens > 0) {
+    print_costs(checkpoint, flags);
+    return {};
+  }
   if (flags.memory) return print_plan(checkpoint, flags);
   if (flags.json) {
     print_json(checkpoint);
@@ -346,6 +393,11 @@ void add_show(CLI::App& app, int& exit_code) {
                    "--memory: context in tokens (0: the model's)");
   verb->add_option("-t,--threads", flags->threads, "--memory: threads (0: all cores)")
       ->check(CLI::Range(0, 1024));
+  verb->add_option("--costs", flags->cost_tokens,
+                   "operations and weights per token by part, mean over the first N tokens")
+      ->check(CLI::Range(1, 1 << 20))
+      ->expected(0, 1)
+      ->default_str("512");
   verb->add_flag("--tensors", flags->tensors, "list every tensor, not one line per kind");
   verb->callback([flags, &exit_code] {
     if (const auto done = show(*flags); !done) exit_code = report("show", done.error());

@@ -10,6 +10,7 @@ void add_arrange(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app, int& exit_code);
 void add_convert(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
+void add_eval(CLI::App& app, int& exit_code);
 void add_imatrix(CLI::App& app, int& exit_code);
 void add_logits(CLI::App& app, int& exit_code);
 void add_play(CLI::App& app, int& exit_code);

@@ -1,11 +1,12 @@
 #include "agent/episode.h"
 
+#include "base/check.h"
 #include "engine/generate.h"
-#include "worlds/plan.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 namespace hadal {
@@ -48,15 +49,7 @@ class Player {
  public:
   Player(const worlds::World& world, const EpisodeOptions& options, Model& model,
          const Tokenizer& tokenizer)
-      : narrator_(world, options.world),
-        simulator_(world),
-        state_(model.new_sequence()),
-        tokenizer_(&tokenizer) {
-    episode_.key = world.key;
-    budget_ = static_cast<std::size_t>(worlds::step_budget(world.key.depth));
-    add_text(worlds::text_of(narrator_.prompt()));
-    add_text(worlds::text_of(narrator_.act_prefix()));
-  }
+      : Player(world, start_of(world, options.kind), options, model, tokenizer) {}
 
   bool done() const { return episode_.solved || episode_.steps.size() >= budget_; }
   Episode take() { return std::move(episode_); }
@@ -85,6 +78,7 @@ class Player {
       for (int id : act->causes) step.because.push_back(narrator_.event_text(id));
       step.call = call_summary(*act);
       step.outcome = simulator_.apply(act->tool, act->arguments);
+      if (step.outcome.mechanism >= 0) compare_causes(*act, step);
     } else {
       step.outcome = simulator_.apply("", {});  // a malformed call is one lost step
     }
@@ -99,9 +93,44 @@ class Player {
   }
 
  private:
+  static EpisodeStart start_of(const worlds::World& world, EpisodeKind kind) {
+    auto start = episode_start(world, kind);
+    HADAL_CHECK(start.has_value(), "the caller has left out worlds without a start of this kind");
+    return std::move(*start);
+  }
+
+  Player(const worlds::World& world, const EpisodeStart& start, const EpisodeOptions& options,
+         Model& model, const Tokenizer& tokenizer)
+      : narrator_(world, options.world),
+        simulator_(start.simulator),
+        state_(model.new_sequence()),
+        tokenizer_(&tokenizer),
+        budget_(static_cast<std::size_t>(start.budget())) {
+    episode_.key = world.key;
+    episode_.optimal = start.optimal;
+    add_text(episode_prompt(narrator_, start, options.kind, world));
+    add_text(worlds::text_of(narrator_.act_prefix()));
+  }
+
   void add_text(const std::string& text) {
     const auto ids = tokenizer_->encode(text, SpecialTokens::parse);
     next_.insert(next_.end(), ids.begin(), ids.end());
+  }
+
+  void compare_causes(const worlds::WrittenAct& act, EpisodeStep& step) const {
+    const auto sorted_set = [](std::vector<int> ids) {
+      std::sort(ids.begin(), ids.end());
+      ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+      return ids;
+    };
+    const auto cited = sorted_set(act.causes);
+    const auto causes = sorted_set(narrator_.act_causes(step.outcome.mechanism));
+    std::vector<int> right;
+    std::set_intersection(cited.begin(), cited.end(), causes.begin(), causes.end(),
+                          std::back_inserter(right));
+    step.n_cited = cited.size();
+    step.n_causes = causes.size();
+    step.n_cited_right = right.size();
   }
 
   worlds::Narrator narrator_;
@@ -113,32 +142,61 @@ class Player {
   Episode episode_;
 };
 
-/// Plays worlds [first, first + n) side by side, act by act.
-Result<void> play_batch(Model& model, const Tokenizer& tokenizer,
-                        std::span<const worlds::World> worlds, std::size_t first,
-                        const StopTokens& stops, const EpisodeOptions& options,
-                        std::vector<Episode>& episodes) {
-  std::vector<std::unique_ptr<Player>> players;
-  for (const worlds::World& world : worlds)
-    players.push_back(std::make_unique<Player>(world, options, model, tokenizer));
-  for (;;) {
+/// Plays worlds in order on a number of seats; who has finished gives the seat to the next.
+class Table {
+ public:
+  Table(Model& model, const Tokenizer& tokenizer, std::span<const worlds::World> worlds,
+        const StopTokens& stops, const EpisodeOptions& options)
+      : model_(model),
+        tokenizer_(tokenizer),
+        worlds_(worlds),
+        stops_(stops),
+        options_(options),
+        seats_(std::min(std::max<std::size_t>(options.batch, 1), worlds.size())),
+        episodes_(worlds.size()) {}
+
+  Result<std::vector<Episode>> run() {
     std::vector<GenerationRequest> requests;
-    std::vector<std::size_t> active;
-    for (std::size_t i = 0; i < players.size(); ++i) {
-      if (players[i]->done()) continue;
-      active.push_back(i);
-      requests.push_back(players[i]->request(options, stops));
-    }
-    if (active.empty()) break;
-    HADAL_ASSIGN(const auto generations, generate(model, requests));
-    for (std::size_t i = 0; i < active.size(); ++i) {
-      const EpisodeStep& step = players[active[i]]->absorb(generations[i], stops);
-      if (options.on_step) options.on_step(first + active[i], step);
-    }
+    for (Seat& seat : seats_) requests.push_back(sit_down(seat));
+    GenerateOptions options;
+    options.on_end = [this](std::size_t slot, Generation&& ended) {
+      return absorb(seats_[slot], ended);
+    };
+    HADAL_TRY(generate(model_, requests, options));
+    return std::move(episodes_);
   }
-  for (auto& player : players) episodes.push_back(player->take());
-  return {};
-}
+
+ private:
+  struct Seat {
+    std::unique_ptr<Player> player;
+    std::size_t episode = 0;
+  };
+
+  GenerationRequest sit_down(Seat& seat) {
+    seat.episode = next_++;
+    seat.player = std::make_unique<Player>(worlds_[seat.episode], options_, model_, tokenizer_);
+    return seat.player->request(options_, stops_);
+  }
+
+  std::optional<GenerationRequest> absorb(Seat& seat, const Generation& generation) {
+    const EpisodeStep& step = seat.player->absorb(generation, stops_);
+    if (options_.on_step) options_.on_step(seat.episode, step);
+    if (!seat.player->done()) return seat.player->request(options_, stops_);
+    episodes_[seat.episode] = seat.player->take();
+    if (options_.on_episode) options_.on_episode(seat.episode);
+    if (next_ == worlds_.size()) return std::nullopt;
+    return sit_down(seat);
+  }
+
+  Model& model_;
+  const Tokenizer& tokenizer_;
+  std::span<const worlds::World> worlds_;
+  const StopTokens& stops_;
+  const EpisodeOptions& options_;
+  std::vector<Seat> seats_;
+  std::vector<Episode> episodes_;
+  std::size_t next_ = 0;
+};
 
 }  // namespace
 
@@ -146,12 +204,7 @@ Result<std::vector<Episode>> play_episodes(Model& model, const Tokenizer& tokeni
                                            std::span<const worlds::World> worlds,
                                            const EpisodeOptions& options) {
   HADAL_ASSIGN(const StopTokens stops, find_stop_tokens(tokenizer));
-  std::vector<Episode> episodes;
-  for (std::size_t first = 0; first < worlds.size(); first += options.batch) {
-    const auto batch = worlds.subspan(first, std::min(options.batch, worlds.size() - first));
-    HADAL_TRY(play_batch(model, tokenizer, batch, first, stops, options, episodes));
-  }
-  return episodes;
+  return Table(model, tokenizer, worlds, stops, options).run();
 }
 
 }  // namespace hadal

@@ -36,19 +36,4 @@ TEST(EpisodeKeys, TakeTheChosenDomainsInTurn) {
   EXPECT_EQ(episode_keys(2, 1, 7, {})[1].domain, 0u) << "household, unless asked";
 }
 
-TEST(SuccessRow, CountsAnEpisode) {
-  const worlds::World world = worlds::generate_world(episode_keys(1, 2, 0, {}).front(), {});
-  Episode episode{.key = world.key, .steps = {}, .solved = true};
-  episode.steps.resize(2);
-  episode.steps[0].outcome.valid = true;
-  SuccessRow row{.domain = 0, .depth = 2};
-
-  count(row, episode, world);
-
-  EXPECT_EQ(row.n_solved, 1u);
-  EXPECT_EQ(row.n_optimal, 1u);
-  EXPECT_EQ(row.n_steps, 2u);
-  EXPECT_EQ(row.n_valid_steps, 1u);
-}
-
 }  // namespace hadal

@@ -29,14 +29,4 @@ std::vector<worlds::WorldKey> episode_keys(std::size_t n, int depth, std::uint64
   return keys;
 }
 
-void count(SuccessRow& row, const Episode& episode, const worlds::World& world) {
-  ++row.n_episodes;
-  row.n_solved += episode.solved ? 1 : 0;
-  row.n_random_solved += worlds::random_policy_succeeds(world, 0) ? 1 : 0;
-  row.n_optimal +=
-      episode.solved && episode.steps.size() == static_cast<std::size_t>(world.key.depth) ? 1 : 0;
-  row.n_steps += episode.steps.size();
-  for (const EpisodeStep& step : episode.steps) row.n_valid_steps += step.outcome.valid ? 1 : 0;
-}
-
 }  // namespace hadal

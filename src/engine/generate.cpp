@@ -148,14 +148,14 @@ Result<void> check(const Model& model, std::span<const GenerationRequest> reques
 class Batch {
  public:
   Batch(Model& model, std::span<GenerationRequest> requests, const GenerateOptions& options)
-      : model_(model), options_(options) {
+      : model_(model), options_(options), requests_(requests), ended_(requests.size(), false) {
     for (GenerationRequest& request : requests) {
       running_.emplace_back(request);
       n_prompt_ += request.prompt.size();
     }
   }
 
-  std::vector<Generation> run() {
+  Result<std::vector<Generation>> run() {
     double drafting_seconds = 0;  // of the drafts that the next pass verifies
     for (Stopwatch watch; pick_inputs();) {
       const bool want_streams = std::any_of(picked_.begin(), picked_.end(),
@@ -164,6 +164,7 @@ class Batch {
       take(output_);
       record(watch.lap(), drafting_seconds);
       if (want_streams) draft(output_.streams);
+      if (options_.on_end) HADAL_TRY(refill());
       drafting_seconds = watch.lap();
     }
     std::vector<Generation> results;
@@ -172,6 +173,21 @@ class Batch {
   }
 
  private:
+  /// Hands out what has ended, and gives the slot to what comes next.
+  Result<void> refill() {
+    for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+      if (!running_[slot].done || ended_[slot]) continue;
+      auto next = options_.on_end(slot, std::move(running_[slot].result));
+      ended_[slot] = !next.has_value();
+      if (!next) continue;
+      requests_[slot] = std::move(*next);
+      HADAL_TRY(check(model_, requests_.subspan(slot, 1)));
+      running_[slot] = Running(requests_[slot]);
+      n_prompt_ += requests_[slot].prompt.size();
+    }
+    return {};
+  }
+
   /// Decoding requests first, then prompts in order, up to the token budget.
   bool pick_inputs() {
     picked_.clear();
@@ -285,6 +301,8 @@ class Batch {
 
   Model& model_;
   const GenerateOptions& options_;
+  std::span<GenerationRequest> requests_;
+  std::vector<bool> ended_;  ///< [n_requests], with on_end: nothing took the slot
   std::vector<Running> running_;
   std::vector<Running*> picked_;
   std::vector<ForwardInput> inputs_;

@@ -6,6 +6,7 @@
 #include "engine/sampling/sampler.h"
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,12 +45,17 @@ struct GenerateOptions {
       512;  ///< most tokens in one forward pass; longer prompts are fed in chunks
   /// Called after each pass with prompt tokens done and in all (for progress); may be empty.
   std::function<void(std::size_t done, std::size_t total)> on_prefill;
+  /// Called as soon as request `slot` has ended; may be empty. A request that it returns takes the
+  /// slot at once, so that a stream of conversations keeps the batch full. It may continue the same
+  /// state. The state of the ended request must live until the call.
+  std::function<std::optional<GenerationRequest>(std::size_t slot, Generation&& ended)> on_end{};
 };
 
 /// Runs all requests to their end, batched. The tokens of a request depend on the model, its prompt
 /// and its seed alone: not on its neighbours, chunking, or speculation, whose drafts are kept only
 /// where the model itself chooses the same token. Errors: invalid_argument (empty prompt, an id
 /// outside of the vocabulary, drafts without an MTP block). Engine thread only.
+/// @return one generation per request; empty ones where on_end has taken them
 Result<std::vector<Generation>> generate(Model& model, std::span<GenerationRequest> requests,
                                          const GenerateOptions& options = {});
 

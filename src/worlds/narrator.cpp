@@ -236,8 +236,15 @@ std::vector<Piece> Narrator::act_body(int mechanism, bool is_mistake) {
 
 std::vector<Piece> Narrator::observation(const Outcome& outcome) {
   HADAL_CHECK(act_ >= 0, "an observation follows an act");
+  return observed({act_}, outcome);
+}
+
+std::vector<Piece> Narrator::intervention(const Outcome& outcome) {
+  return observed({}, outcome);
+}
+
+std::vector<Piece> Narrator::observed(std::vector<int> causes, const Outcome& outcome) {
   const int id = next_id();
-  std::vector<int> causes = {act_};
   for (int law : outcome.laws_fired)
     causes.push_back(mechanism_ids_[static_cast<std::size_t>(law)]);
   act_mechanisms_.resize(act_ids_.size(), -1);

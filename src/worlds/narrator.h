@@ -90,6 +90,9 @@ class Narrator {
   std::string act_header(int mechanism) const;
   /// The whole observation that follows the open act. Remembers which literals it made true.
   std::vector<Piece> observation(const Outcome& outcome);
+  /// The observation of a change that nobody in the text has caused (Simulator::intervene): it
+  /// names the laws that fired, and no act.
+  std::vector<Piece> intervention(const Outcome& outcome);
   /// Reads an act that a model wrote in the form of this narrator (parse_act, parse_compact_act).
   std::optional<WrittenAct> read_act(std::string_view text) const;
   /// A question about what was told so far, and its answer. The steps of its history are the acts
@@ -125,6 +128,7 @@ class Narrator {
   int next_id();
   std::vector<int> ask_causes(const Question& question) const;
   std::vector<int> answer_causes(const Question& question) const;
+  std::vector<Piece> observed(std::vector<int> causes, const Outcome& outcome);
   std::vector<int> presentation_order();
   std::vector<int> causes_of(const std::vector<Literal>& literals) const;
   void shuffle(std::vector<int>& items);

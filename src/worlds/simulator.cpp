@@ -45,17 +45,30 @@ Outcome Simulator::apply(int mechanism) {
   outcome.valid = true;
   const State before = state_;
   state_ = step(*world_, state_, mechanism, &outcome.laws_fired);
+  tell(before, action.eff, outcome);
+  return outcome;
+}
+
+Outcome Simulator::intervene(Literal literal) {
+  Outcome outcome;
+  outcome.valid = true;
+  const State before = state_;
+  state_ = settle(*world_, with(state_, literal), &outcome.laws_fired);
+  tell(before, {literal}, outcome);
+  return outcome;
+}
+
+void Simulator::tell(State before, const std::vector<Literal>& effects, Outcome& outcome) const {
   outcome.changed = state_ != before;
-  std::vector<Literal> asserted = action.eff;
+  std::vector<Literal> asserted = effects;
   for (int law : outcome.laws_fired) {
-    const auto& effects = world_->mechanisms[static_cast<std::size_t>(law)].eff;
-    asserted.insert(asserted.end(), effects.begin(), effects.end());
+    const auto& more = world_->mechanisms[static_cast<std::size_t>(law)].eff;
+    asserted.insert(asserted.end(), more.begin(), more.end());
   }
   outcome.text = effects_text(*world_, asserted);
   for (Literal l : asserted)
     if (!holds(l, before)) outcome.became_true.push_back(l);
   outcome.asserted = std::move(asserted);
-  return outcome;
 }
 
 std::vector<int> Simulator::valid_actions() const {
@@ -68,12 +81,15 @@ std::vector<int> Simulator::valid_actions() const {
 }
 
 bool random_policy_succeeds(const World& world, std::uint64_t draw) {
+  return random_policy_succeeds(Simulator(world), step_budget(world.key.depth), draw);
+}
+
+bool random_policy_succeeds(Simulator simulator, int budget, std::uint64_t draw) {
+  const World& world = simulator.world();
   RandomStream random(
       splitmix64_at(splitmix64_at(fnv1a64("random policy"), world.key.seed ^ draw),
                     world.key.index * 16 + static_cast<std::uint64_t>(world.key.depth)));
-  Simulator simulator(world);
-  for (int budget = step_budget(world.key.depth); budget > 0 && !simulator.goal_reached();
-       --budget) {
+  for (; budget > 0 && !simulator.goal_reached(); --budget) {
     const auto valid = simulator.valid_actions();
     if (valid.empty()) return false;
     simulator.apply(valid[random.below(static_cast<std::uint32_t>(valid.size()))]);

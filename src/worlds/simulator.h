@@ -40,6 +40,8 @@ class Simulator {
   Outcome apply(std::string_view tool, std::span<const Argument> arguments);
   /// Applies action `mechanism` (an action's index; anything else is a bug).
   Outcome apply(int mechanism);
+  /// do(literal): gives a variable this value from outside; laws follow. Outcome::mechanism is -1.
+  Outcome intervene(Literal literal);
 
   State state() const { return state_; }
   bool goal_reached() const { return all_hold(world_->goal, state_); }
@@ -48,6 +50,9 @@ class Simulator {
   const World& world() const { return *world_; }
 
  private:
+  /// Says what `effects`, and the laws that fired, have made of `before`.
+  void tell(State before, const std::vector<Literal>& effects, Outcome& outcome) const;
+
   const World* world_;
   State state_;
 };
@@ -55,5 +60,7 @@ class Simulator {
 /// Is an agent that takes uniformly random valid actions successful within step_budget(depth)? The
 /// baseline of `play`. Deterministic: the choices are a function of world.key and `draw`.
 bool random_policy_succeeds(const World& world, std::uint64_t draw);
+/// The same from where `simulator` stands, within `budget` steps.
+bool random_policy_succeeds(Simulator simulator, int budget, std::uint64_t draw);
 
 }  // namespace hadal::worlds

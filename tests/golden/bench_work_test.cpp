@@ -1,5 +1,6 @@
 // What `hadal bench` counts as read and multiplied, against a count by hand of config G1.
 #include "engine/backends/metered_backend.h"
+#include "engine/model/costs.h"
 #include "synthetic_engine.h"
 
 #include <gtest/gtest.h>
@@ -68,6 +69,18 @@ TEST(BenchWork, AtDepthCountsWindowSelectedRowsAndScoredRows) {
 
   EXPECT_EQ(counted.bytes(Operator::attention), (4 * 16 + 2 * 5) * kKeyBytes);
   EXPECT_EQ(counted.bytes(Operator::indexer_select), 2 * 10 * kIndexKeyBytes);
+}
+
+// The planner's arithmetic against what a pass executes, at the start, in the middle of windows and
+// where the indexer has a choice.
+TEST(BenchWork, IsWhatTheShapeAlonePredicts) {
+  CountedModel counted;
+
+  for (std::size_t position = 0; position < 45; ++position) {
+    counted.feed(1, 1);
+    ASSERT_EQ(counted.metered.ops(), token_flops(counted.model->config(), position).total())
+        << "position " << position;
+  }
 }
 
 TEST(BenchWork, OfABatchReadsDenseWeightsOnceAndNoExpertTwice) {

@@ -11,6 +11,7 @@ hadal_library(model_files
     model/config.cpp
     model/config_gguf.cpp
     model/config_json.cpp
+    model/costs.cpp
     model/encoding_planner.cpp
     model/event_graph.cpp
     model/importance_matrix.cpp
@@ -45,6 +46,7 @@ hadal_test(model_files_test LABEL unit
     model/checkpoint_test_util.cpp
     model/checkpoint_writer_test.cpp
     model/config_test.cpp
+    model/costs_test.cpp
     model/event_graph_test.cpp
     model/importance_matrix_test.cpp
     model/quantize_model_test.cpp

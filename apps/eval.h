@@ -1,0 +1,13 @@
+// The tasks of `hadal eval`, one file each.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace hadal {
+
+/// eval worlds: planning in causal worlds.
+void add_eval_worlds(CLI::App& eval, int& exit_code);
+/// eval report: the ablation from the files of its runs.
+void add_eval_report(CLI::App& eval, int& exit_code);
+
+}  // namespace hadal

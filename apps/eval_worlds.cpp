@@ -1,0 +1,353 @@
+// hadal eval worlds: planning in causal worlds (world-model.md 4.1), one CSV row per episode.
+#include "agent/text_options.h"
+#include "base/random.h"
+#include "chat/local_model.h"
+#include "common.h"
+#include "depth_range.h"
+#include "eval.h"
+#include "eval/planning.h"
+#include "eval/text_scores.h"
+#include "formats/atomic_file.h"
+#include "formats/json_limits.h"
+#include "planning_output.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+
+namespace hadal {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct EvalWorldsFlags {
+  EngineFlags engine;
+  std::string options;
+  std::string domain;
+  std::string depths = "1-8";
+  std::string split = "test";
+  std::size_t episodes = 300;
+  std::size_t probe_episodes = 100;
+  std::size_t narratives = 200;
+  std::uint64_t seed = 0;
+  std::size_t batch = 64;
+  std::string json;
+  std::string csv;
+};
+
+constexpr std::pair<std::string_view, worlds::Split> kSplits[] = {
+    {"test", worlds::Split::test},
+    {"test_names", worlds::Split::test_names},
+    {"train", worlds::Split::train}};
+
+/// What rows depend on, beside their keys.
+struct Plan {
+  worlds::WorldOptions world;
+  worlds::DomainChoice domains;
+  std::string option_text = "{}";  ///< of --options, on one line
+  worlds::Split split = worlds::Split::test;
+  DepthRange depths;
+};
+
+/// The object of knobs in a file: the whole of it, or key "text" of a training config.
+Result<std::string> read_knobs(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return error(ErrorCode::not_found, "{}: cannot be opened for reading", path);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  HADAL_ASSIGN(const nlohmann::json whole, parse_json(text, path));
+  const bool is_config = whole.is_object() && whole.contains("text");
+  return is_config ? whole["text"].dump() : whole.dump();
+}
+
+Result<Plan> plan_of(const EvalWorldsFlags& flags) {
+  Plan plan;
+  if (!flags.options.empty()) {
+    HADAL_ASSIGN(plan.option_text, read_knobs(flags.options));
+    HADAL_ASSIGN(const TrainingTextOptions options,
+                 parse_text_options(plan.option_text, flags.options));
+    plan.world = options.world;
+    plan.domains = options.domains;
+  }
+  if (!flags.domain.empty()) {
+    HADAL_ASSIGN(plan.domains, worlds::parse_domain_choice(flags.domain));
+  }
+  HADAL_ASSIGN(plan.depths, parse_depths(flags.depths));
+  for (const auto& [name, split] : kSplits)
+    if (name == flags.split) plan.split = split;
+  return plan;
+}
+
+std::vector<worlds::WorldKey> keys_of(const Plan& plan, std::size_t n, int depth,
+                                      std::uint64_t seed) {
+  auto keys = episode_keys(n, depth, seed, plan.domains);
+  for (worlds::WorldKey& key : keys) key.split = plan.split;
+  return keys;
+}
+
+/// A hash of names and bytes of all tensors.
+std::string fingerprint(const Checkpoint& checkpoint) {
+  std::uint64_t hash = 0;
+  for (const CheckpointTensor& tensor : checkpoint.tensors()) {
+    const MatrixView& view = tensor.view;
+    const std::string_view bytes(reinterpret_cast<const char*>(view.data),
+                                 view.rows * view.row_stride);
+    hash = splitmix64_mix(hash ^ fnv1a64(tensor.name)) ^ fnv1a64(bytes);
+  }
+  return fmt::format("{:016x}", hash);
+}
+
+/// All that the rows depend on; batch and threads are not part of it.
+ordered_json settings_of(const EvalWorldsFlags& flags, const Plan& plan, Engine& engine) {
+  return {{"weights", fingerprint(engine.checkpoint())},
+          {"world_model", world_model_mode(engine.model())},
+          {"backend", flags.engine.backend},
+          {"exact", flags.engine.exact || flags.engine.fake_quant},
+          {"qat", flags.engine.fake_quant},
+          {"split", flags.split},
+          {"seed", flags.seed},
+          {"episodes", flags.episodes},
+          {"probe_episodes", flags.probe_episodes},
+          {"domains", plan.domains.indices},
+          {"options", ordered_json::parse(plan.option_text)}};
+}
+
+/// Plays what the CSV file lacks.
+class Evaluation {
+ public:
+  Evaluation(const EvalWorldsFlags& flags, const Plan& plan, Engine& engine,
+             const Tokenizer& tokenizer, std::optional<eval::EpisodeCsv> csv)
+      : flags_(flags), plan_(plan), engine_(engine), tokenizer_(tokenizer), csv_(std::move(csv)) {}
+
+  Result<std::vector<eval::EpisodeRow>> rows_of(EpisodeKind kind) {
+    // A perturbed episode begins in the middle of one: depth 1 has none.
+    const int first = std::max(plan_.depths.first, kind == EpisodeKind::perturbed ? 2 : 1);
+    const std::size_t n = kind == EpisodeKind::plain
+                              ? flags_.episodes
+                              : std::min(flags_.probe_episodes, flags_.episodes);
+    std::vector<eval::EpisodeRow> all;
+    for (int depth = first; n > 0 && depth <= plan_.depths.last; ++depth) {
+      HADAL_ASSIGN(const auto rows, rows_of(kind, depth, n));
+      all.insert(all.end(), rows.begin(), rows.end());
+    }
+    return all;
+  }
+
+  Result<eval::TextScores> text() {
+    constexpr int kDepths = 4;  // those of the training stream
+    std::vector<worlds::WorldKey> keys = keys_of(plan_, flags_.narratives, 1, flags_.seed);
+    for (worlds::WorldKey& key : keys) key.depth = 1 + static_cast<int>(key.index % kDepths);
+    auto scores = eval::score_text(
+        engine_.model(), tokenizer_, keys, plan_.world,
+        [&](std::size_t n_done) { progress_.show("narratives", n_done, keys.size()); });
+    progress_.clear();
+    return scores;
+  }
+
+  double seconds() const { return progress_.seconds(); }
+  std::size_t n_resumed() const { return n_resumed_; }
+
+ private:
+  Result<std::vector<eval::EpisodeRow>> rows_of(EpisodeKind kind, int depth, std::size_t n) {
+    if (csv_) {
+      auto known = csv_->rows(kind, depth);
+      n_resumed_ += known.size();
+      if (!known.empty()) return known;
+    }
+    eval::PlanningOptions options{
+        .world = plan_.world, .kind = kind, .batch = flags_.batch, .n_drafts = 0};
+    options.on_progress = [&](std::size_t n_ended, std::size_t n_all) {
+      progress_.show(fmt::format("{} depth {}", name_of(kind), depth), n_ended, n_all);
+    };
+    HADAL_ASSIGN(auto rows, eval::play_worlds(engine_.model(), tokenizer_,
+                                              keys_of(plan_, n, depth, flags_.seed), options));
+    progress_.clear();
+    if (csv_) HADAL_TRY(csv_->append(rows));
+    return rows;
+  }
+
+  const EvalWorldsFlags& flags_;
+  const Plan& plan_;
+  Engine& engine_;
+  const Tokenizer& tokenizer_;
+  std::optional<eval::EpisodeCsv> csv_;
+  EvalProgress progress_;
+  std::size_t n_resumed_ = 0;
+};
+
+struct EvalResults {
+  std::vector<eval::EpisodeRow> plain, perturbed, hidden;
+  eval::TextScores text;
+};
+
+/// Mean success over the depths of P that were played, each of equal weight; nothing if one of
+/// 2 .. 8 is missing.
+std::optional<double> endpoint(const Summaries& depths) {
+  constexpr int kFirst = 2;
+  double sum = 0.0;
+  for (int depth = kFirst; depth <= worlds::kMaxDepth; ++depth) {
+    const auto found = depths.find(fmt::format("{}", depth));
+    if (found == depths.end()) return std::nullopt;
+    sum += found->second.success().share;
+  }
+  return sum / (worlds::kMaxDepth - kFirst + 1);
+}
+
+/// Hidden mechanisms: success beside the better of the players who never read them.
+ordered_json hidden_json(const Summaries& depths) {
+  ordered_json rows = success_json(depths, "depth");
+  auto row = rows.begin();
+  for (const auto& [name, s] : depths) {
+    (*row)["chance_random_calls"] = s.share(s.n_random_calls);
+    (*row)["chance_refusals"] = s.share(s.n_refusals);
+    ++row;
+  }
+  return rows;
+}
+
+ordered_json text_json(const eval::TextScores& text) {
+  return {{"narratives", text.n_narratives},
+          {"tokens", text.n_tokens},
+          {"perplexity", text.perplexity()},
+          {"body_tokens", text.n_body_tokens},
+          {"body_perplexity", text.body_perplexity()},
+          {"decisions", text.n_decisions},
+          {"next_action_accuracy", text.next_action_accuracy()},
+          {"next_action_guess", text.guess_accuracy()}};
+}
+
+ordered_json results_json(const EvalResults& results, const ordered_json& settings,
+                          const std::string& model, double seconds) {
+  const Summaries depths = by_depth(results.plain);
+  ordered_json json = {{"model", model},
+                       {"mode", settings["world_model"]},
+                       {"settings", settings},
+                       {"p", nullptr},
+                       {"by_depth", success_json(depths, "depth")},
+                       {"by_domain", success_json(by_domain(results.plain), "domain")},
+                       {"perturbed", success_json(by_depth(results.perturbed), "depth")},
+                       {"hidden_mechanisms", hidden_json(by_depth(results.hidden))},
+                       {"seconds", seconds}};
+  if (const auto p = endpoint(depths)) json["p"] = *p;
+  if (results.text.n_narratives > 0) json["text"] = text_json(results.text);
+  return json;
+}
+
+void print_results(const EvalResults& results, std::string_view mode) {
+  const Summaries depths = by_depth(results.plain), domains = by_domain(results.plain);
+  print_success("depth", depths);
+  if (const auto p = endpoint(depths))
+    fmt::print("P, mean success over depths 2-{}: {:.1f} %\n", worlds::kMaxDepth, 100 * *p);
+  if (domains.size() > 1) {
+    fmt::print("\n");
+    print_success("domain", domains);
+  }
+  eval::Summary all;
+  for (const eval::EpisodeRow& row : results.plain) all.add(row);
+  fmt::print("\ncauses named as the teacher's: F1 {:.3f}; {:.0f} tokens per solved episode\n",
+             all.causes_f1(), all.tokens_per_solved());
+  if (!results.perturbed.empty()) {
+    fmt::print("\nafter a change from outside in mid episode:\n");
+    print_success("depth", by_depth(results.perturbed));
+  }
+  if (!results.hidden.empty()) {
+    fmt::print(
+        "\nmechanisms deleted from the prompt; chance: random calls, or following refusals\n"
+        "{:>5}  {:>8}  {:>8}  {:^15}  {:>12}  {:>9}\n",
+        "depth", "episodes", "success", "95 % interval", "random calls", "refusals");
+    for (const auto& [name, s] : by_depth(results.hidden))
+      fmt::print("{:>5}  {:>8}  {:>6.1f} %  {:>5.1f} - {:>5.1f} %  {:>10.1f} %  {:>7.1f} %\n", name,
+                 s.n_episodes, 100 * s.success().share, 100 * s.success().low,
+                 100 * s.success().high, 100 * s.share(s.n_random_calls),
+                 100 * s.share(s.n_refusals));
+  }
+  const eval::TextScores& text = results.text;
+  if (text.n_narratives > 0)
+    fmt::print(
+        "\n{} held-out narratives: perplexity {:.3f} over all tokens, {:.3f} over bodies of events;"
+        " next action right {:.1f} % (guessing: {:.1f} %)\n",
+        text.n_narratives, text.perplexity(), text.body_perplexity(),
+        100 * text.next_action_accuracy(), 100 * text.guess_accuracy());
+  fmt::print("world model {}\n", mode);
+}
+
+Result<void> write_text(const std::string& path, const std::string& text) {
+  HADAL_ASSIGN(AtomicFile file, AtomicFile::create(path));
+  HADAL_TRY(file.write(std::as_bytes(std::span(text))));
+  return file.commit();
+}
+
+Result<void> eval_worlds(const EvalWorldsFlags& flags) {
+  HADAL_ASSIGN(const Plan plan, plan_of(flags));
+  HADAL_ASSIGN(auto engine, open_engine(flags.engine));
+  HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(engine->checkpoint()));
+  const ordered_json settings = settings_of(flags, plan, *engine);
+  std::optional<eval::EpisodeCsv> csv;
+  if (!flags.csv.empty()) {
+    HADAL_ASSIGN(csv, eval::EpisodeCsv::open(flags.csv, settings.dump()));
+  }
+  Evaluation evaluation(flags, plan, *engine, tokenizer, std::move(csv));
+  EvalResults results;
+  HADAL_ASSIGN(results.plain, evaluation.rows_of(EpisodeKind::plain));
+  HADAL_ASSIGN(results.perturbed, evaluation.rows_of(EpisodeKind::perturbed));
+  HADAL_ASSIGN(results.hidden, evaluation.rows_of(EpisodeKind::hidden_mechanisms));
+  if (flags.narratives > 0) {
+    HADAL_ASSIGN(results.text, evaluation.text());
+  }
+  if (evaluation.n_resumed() > 0)
+    fmt::print(stderr, "{} episodes were there already: {}\n", evaluation.n_resumed(), flags.csv);
+  print_results(results, world_model_mode(engine->model()));
+  if (flags.json.empty()) return {};
+  const ordered_json json =
+      results_json(results, settings, engine->checkpoint().name(), evaluation.seconds());
+  return write_text(flags.json, json.dump(2) + "\n");
+}
+
+}  // namespace
+
+void add_eval_worlds(CLI::App& eval, int& exit_code) {
+  auto flags = std::make_shared<EvalWorldsFlags>();
+  CLI::App* task = eval.add_subcommand(
+      "worlds",
+      "Planning in causal worlds by depth, beside baselines; the same episodes for every "
+      "model. With --csv an interrupted run goes on where it ended");
+  add_engine_flags(*task, flags->engine);
+  task->add_option("--options", flags->options,
+                   "knobs of the worlds: a JSON object, or a training config with the key text "
+                   "(default: the worlds of the built-in model)");
+  task->add_option("--domain", flags->domain,
+                   "domains in turn, as a,b, or all (default: those of --options, or household)");
+  task->add_option("--depths", flags->depths, "lengths of the shortest plan")
+      ->capture_default_str();
+  task->add_option("--episodes,--limit", flags->episodes, "per depth")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  task->add_option(
+          "--probe-episodes", flags->probe_episodes,
+          "per depth, of each of the two probes: a change from outside in mid episode, and "
+          "a prompt without mechanisms")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  task->add_option("--narratives", flags->narratives,
+                   "held-out narratives for perplexity and next-action accuracy")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  task->add_option("--split", flags->split, "test, test_names or train")
+      ->check(CLI::IsMember({"test", "test_names", "train"}))
+      ->capture_default_str();
+  task->add_option("--seed", flags->seed, "which episodes")->capture_default_str();
+  task->add_option("--batch", flags->batch, "episodes side by side (changes the speed, no result)")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  task->add_option("--json", flags->json, "file for the sums");
+  task->add_option("--csv", flags->csv, "file for the episodes, one a line");
+  task->callback([flags, &exit_code] {
+    if (const auto done = eval_worlds(*flags); !done)
+      exit_code = report("eval worlds", done.error());
+  });
+}
+
+}  // namespace hadal
