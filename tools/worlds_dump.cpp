@@ -1,5 +1,5 @@
 // Prints training narratives: the corpus for the tokenizer, and a way to look at the data.
-//   worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names] [--depth D] [--seed S]
+//   worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names|test_comp] [--depth D] [--seed S]
 //               [--pieces] [--speed]
 #include "worlds/narrator.h"
 
@@ -35,6 +35,8 @@ bool parse_split(std::string_view text, Split& split) {
     split = Split::test;
   else if (text == "test_names")
     split = Split::test_names;
+  else if (text == "test_comp")
+    split = Split::test_comp;
   else
     return false;
   return true;
@@ -88,7 +90,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, arguments)) {
     fmt::print(
         stderr,
-        "worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names] [--depth D] "
+        "worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names|test_comp] [--depth D] "
         "[--seed S] [--pieces] [--speed]\n");
     return 2;
   }

@@ -92,6 +92,7 @@ Result<void> read_shares(KeyReader& keys, TrainingTextOptions& options) {
       {"same_entity_share", &world.same_entity_share},
       {"tempting_share", &world.tempting_share},
       {"topological_share", &world.topological_share},
+      {"question_share", &world.question_share},
       {"mistake_share", &world.mistake_share}};
   for (const auto& [key, value] : shares) HADAL_TRY(keys.number(key, *value, 0.0, 1.0));
   return {};
@@ -102,8 +103,13 @@ Result<void> read_counts(KeyReader& keys, TrainingTextOptions& options) {
   HADAL_TRY(keys.number("max_depth", options.max_depth, 1, worlds::kMaxDepth));
   HADAL_TRY(keys.number("distractor_ratio", world.distractor_ratio, 0.0, 4.0));
   HADAL_TRY(keys.number("min_distractors", world.min_distractors, 0, 16));
+  HADAL_TRY(keys.number("min_mechanisms", world.min_mechanisms, 0, 24));
+  HADAL_TRY(keys.number("max_mechanisms", world.max_mechanisms, 0, 24));
+  HADAL_TRY(keys.boolean("hold_out_pairs", world.hold_out_pairs));
   HADAL_TRY(keys.number("nouns_per_type", world.nouns_per_type, 0, 1000));
   HADAL_TRY(keys.number("max_mistakes", world.max_mistakes, 0, 16));
+  HADAL_TRY(keys.number("max_episodes", world.max_episodes, 1, 3));
+  HADAL_TRY(keys.number("max_questions", world.max_questions, 0, 3));
   HADAL_TRY(keys.boolean("facts_first", world.facts_first));
   HADAL_TRY(keys.boolean("ancestor_marks", world.ancestor_marks));
   return {};
@@ -130,27 +136,40 @@ Result<void> read_text_form(KeyReader& keys, worlds::TextForm& form) {
   return {};
 }
 
-/// @param form  decides what an absent key means
-Result<void> read_domains(KeyReader& keys, worlds::TextForm form, worlds::DomainChoice& domains) {
-  const Json json = keys.take("domains");
+/// A list of domain names, or "all".
+Result<worlds::DomainChoice> domain_choice(const KeyReader& keys, const char* key,
+                                           const Json& json) {
   std::string names;
-  if (json.is_null()) {
-    if (form == worlds::TextForm::full) return {};
-    names = "all";
-  } else if (json.is_string()) {
+  if (json.is_string()) {
     names = json.get<std::string>();
   } else {
     if (!json.is_array() || json.empty())
-      return keys.wrong("domains", "a list of names, or \"all\"", json);
+      return keys.wrong(key, "a list of names, or \"all\"", json);
     for (const Json& name : json) {
-      if (!name.is_string()) return keys.wrong("domains", "a list of names", json);
+      if (!name.is_string()) return keys.wrong(key, "a list of names", json);
       if (!names.empty()) names += ',';
       names += name.get_ref<const std::string&>();
     }
   }
-  const auto choice = worlds::parse_domain_choice(names);
-  if (!choice) return keys.wrong("domains", choice.error().message, json);
-  domains = *choice;
+  auto choice = worlds::parse_domain_choice(names);
+  if (!choice) return keys.wrong(key, choice.error().message, json);
+  return choice;
+}
+
+/// @param form  decides what an absent key means
+Result<void> read_domains(KeyReader& keys, worlds::TextForm form, worlds::DomainChoice& domains) {
+  Json names = keys.take("domains");
+  if (names.is_null() && form == worlds::TextForm::compact) names = "all";
+  if (!names.is_null()) {
+    HADAL_ASSIGN(domains, domain_choice(keys, "domains", names));
+  }
+  const Json left_out = keys.take("leave_out_domains");
+  if (left_out.is_null()) return {};
+  HADAL_ASSIGN(const worlds::DomainChoice without,
+               domain_choice(keys, "leave_out_domains", left_out));
+  for (std::size_t domain : without.indices) std::erase(domains.indices, domain);
+  if (domains.indices.empty())
+    return keys.wrong("leave_out_domains", "a domain to be left", left_out);
   return {};
 }
 

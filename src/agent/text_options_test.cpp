@@ -39,6 +39,17 @@ TEST(TextOptions, AbsentDomainsMeanHouseholdInFullTextAndAllInCompact) {
             worlds::domains().size());
 }
 
+TEST(TextOptions, LeavesOutDomains) {
+  const auto options = parse_text_options(
+      R"({"text_form": "compact", "leave_out_domains": ["healthcare"]})", "train.json");
+
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->domains.indices.size(), worlds::domains().size() - 1);
+  for (std::size_t domain : options->domains.indices)
+    EXPECT_NE(worlds::domains()[domain].name, "healthcare");
+  EXPECT_FALSE(parse_text_options(R"({"leave_out_domains": ["household"]})", "f"));
+}
+
 TEST(TextOptions, RefusesWhatItDoesNotKnowAndNamesIt) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"branch": 0.5})", "'text.branch': not known"},

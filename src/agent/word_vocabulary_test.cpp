@@ -57,6 +57,8 @@ TEST(WordVocabulary, CompactNarrativesAreWholeWords) {
   worlds::WorldOptions options;
   options.text_form = worlds::TextForm::compact;
   options.nouns_per_type = kNouns;
+  options.max_episodes = 3;
+  options.question_share = 1.0;
   for (std::uint64_t i = 0; i < 600; ++i) {
     const worlds::WorldKey key{.split = worlds::Split::train,
                                .domain = all->indices[i % all->indices.size()],

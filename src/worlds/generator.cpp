@@ -25,6 +25,13 @@ bool contains(const std::vector<T>& items, const T& item) {
   return std::find(items.begin(), items.end(), item) != items.end();
 }
 
+/// Held-out template pairs are in test_comp alone, which is checked again once it is known which
+/// mechanisms are relevant.
+bool has_right_pairs(const World& world, const WorldOptions& options) {
+  if (world.key.split == Split::test_comp || !options.hold_out_pairs) return true;
+  return count_held_out_pairs(world, /*relevant_only=*/false) == 0;
+}
+
 /// Builds one candidate around its intended plan. `failed()` tells that the variables or names ran
 /// out.
 class Builder {
@@ -40,7 +47,7 @@ class Builder {
     if (chance(options_.spare_share)) add_spare();
     if (!failed_) add_distractors();
     if (!failed_ && chance(options_.mutex_share)) add_mutex();
-    if (failed_) return std::nullopt;
+    if (failed_ || !has_right_pairs(world_, options_)) return std::nullopt;
     finish();
     return std::move(world_);
   }
@@ -80,7 +87,7 @@ class Builder {
       const std::uint8_t adjective = pick(domain.adjectives.size());
       const std::string_view words[2] = {domain.adjectives[adjective],
                                          domain.types[type].nouns[noun]};
-      if (is_held_out_name(words[0], words[1]) != (world_.key.split == Split::test_names)) continue;
+      if (is_held_out_name(words[0], words[1]) != has_held_out_names(world_.key.split)) continue;
       if (contains(used_words_, words[0]) || contains(used_words_, words[1])) continue;
       used_words_.insert(used_words_.end(), {words[0], words[1]});
       world_.entities.push_back({std::string(words[0]) + " " + std::string(words[1]), type});
@@ -225,8 +232,7 @@ class Builder {
       for (const auto* literals : {&m.pre, &m.eff})
         for (Literal l : *literals)
           if (!contains(shared, l)) shared.push_back(l);
-    const double wanted = options_.distractor_ratio * static_cast<double>(world_.mechanisms.size());
-    const int n = std::max(options_.min_distractors, static_cast<int>(std::ceil(wanted)));
+    const int n = draw_distractor_count();
     const int law =
         chance(options_.law_share) ? static_cast<int>(pick(static_cast<std::size_t>(n))) : -1;
     for (int i = 0; i < n && !failed_; ++i) {
@@ -241,6 +247,19 @@ class Builder {
       distractors_.push_back(add_mechanism(kind, std::move(pre), new_literal(false)));
       shared.push_back(mechanism(distractors_.back()).eff.front());
     }
+  }
+
+  int draw_distractor_count() {
+    const auto n_relevant = static_cast<int>(world_.mechanisms.size());
+    if (options_.max_mechanisms == 0) {
+      const double wanted = options_.distractor_ratio * static_cast<double>(n_relevant);
+      return std::max(options_.min_distractors, static_cast<int>(std::ceil(wanted)));
+    }
+    const int range = std::max(options_.max_mechanisms - options_.min_mechanisms, 0) + 1;
+    const int total = options_.min_mechanisms + pick(static_cast<std::size_t>(range));
+    // Each distractor takes one variable.
+    const auto n_free = static_cast<int>(kMaxVariables - world_.variables.size());
+    return std::max(std::min(total - n_relevant, n_free), options_.min_distractors);
   }
 
   /// One of the literals with this truth at the start; any if there is none.
@@ -300,6 +319,9 @@ class Builder {
 };
 
 bool in_split(const World& world) {
+  if (world.key.split == Split::test_comp &&
+      count_held_out_pairs(world, /*relevant_only=*/true) == 0)
+    return false;
   return is_held_out_structure(structure_hash(world)) == (world.key.split != Split::train);
 }
 
@@ -308,8 +330,9 @@ bool has_enough_distractors(const World& world, const WorldOptions& options) {
                                         [](const Mechanism& m) { return m.relevant; });
   const auto n_distractors = static_cast<std::ptrdiff_t>(world.mechanisms.size()) - n_relevant;
   return n_distractors >= options.min_distractors &&
-         static_cast<double>(n_distractors) >=
-             options.distractor_ratio * static_cast<double>(n_relevant);
+         (options.max_mechanisms > 0 ||
+          static_cast<double>(n_distractors) >=
+              options.distractor_ratio * static_cast<double>(n_relevant));
 }
 
 bool has_wanted_plan(const World& world) {

@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "worlds/generator.h"
 #include "worlds/phrase.h"
+#include "worlds/question_text.h"
+#include "worlds/story.h"
 #include "worlds/teacher.h"
 
 #include <fmt/format.h>
@@ -171,13 +173,18 @@ std::vector<Piece> Narrator::world_events() {
 }
 
 std::vector<Piece> Narrator::goal_event() {
+  return goal_event(world_->goal);
+}
+
+std::vector<Piece> Narrator::goal_event(const std::vector<Literal>& goal) {
   HADAL_CHECK(mechanism_ids_.size() == world_->mechanisms.size(),
               "the goal is told after the world");
   const int id = next_id();
-  std::vector<int> causes = causes_of(world_->goal);
+  goal_ = id;
+  std::vector<int> causes = causes_of(goal);
   shuffle(causes);
   const std::string body =
-      is_compact() ? compact_literals(*world_, world_->goal) : goal_text(*world_);
+      is_compact() ? compact_literals(*world_, goal) : goal_text(*world_, goal);
   texts_[static_cast<std::size_t>(id)] = body;
   return {{"<|goal|>" + id_token(id) + cause_list(causes) + "<|:|>", 0.0f},
           {" " + body + "<|/ev|>", options_.weights.observation}};
@@ -195,6 +202,7 @@ std::vector<Piece> Narrator::prompt() {
 
 std::vector<Piece> Narrator::act_prefix() {
   act_ = next_id();
+  act_ids_.push_back(act_);
   return {{"<|act|>", options_.weights.observation},
           {id_token(act_), options_.weights.act_id},
           {"<|by|>", options_.weights.observation}};
@@ -222,6 +230,8 @@ std::vector<Piece> Narrator::act_body(int mechanism, bool is_mistake) {
 
 std::vector<Piece> Narrator::observation(const Outcome& outcome) {
   HADAL_CHECK(act_ >= 0, "an observation follows an act");
+  act_mechanisms_.resize(act_ids_.size(), -1);
+  act_mechanisms_.back() = outcome.mechanism;
   return observed({act_}, outcome);
 }
 
@@ -337,21 +347,119 @@ std::optional<WrittenAct> parse_compact_act(std::string_view text, std::string_v
                     .arguments = {{std::string(parameter), std::string(body.substr(space + 1))}}};
 }
 
+std::optional<WrittenAnswer> read_answer(std::string_view text) {
+  const std::size_t header_end = text.find(kHeaderEnd);
+  if (header_end == std::string_view::npos) return std::nullopt;
+  std::string_view body = text.substr(header_end + kHeaderEnd.size());
+  body = body.substr(0, body.find(kCloser));
+  body = body.substr(0, body.find(" because"));
+  if (body.starts_with(' ')) body.remove_prefix(1);
+  if (body.ends_with(',')) body.remove_suffix(1);
+  if (body.empty()) return std::nullopt;
+  return WrittenAnswer{.causes = read_causes(text.substr(0, header_end)),
+                       .answer = std::string(body)};
+}
+
 std::optional<WrittenAct> Narrator::read_act(std::string_view text) const {
   return is_compact() ? parse_compact_act(text, world_->domain->parameter) : parse_act(text);
 }
 
+std::vector<int> Narrator::ask_causes(const Question& question) const {
+  std::vector<int> causes;
+  const auto add = [&](int id) {
+    if (id >= 0) push_unique(causes, id);
+  };
+  if (question.mechanism >= 0) add(mechanism_ids_[static_cast<std::size_t>(question.mechanism)]);
+  if (question.step >= 0) add(act_ids_[static_cast<std::size_t>(question.step)]);
+  if (!question.goal.empty()) add(goal_);
+  if (!question.literal) return causes;
+  const Literal l = *question.literal;
+  switch (question.type) {
+    case QuestionType::effect_of_do:  // what is about to be changed
+      add(maker_[l.variable][l.value ? 0 : 1]);
+      break;
+    case QuestionType::necessary_cause: {
+      const auto fact = std::find(world_->facts.begin(), world_->facts.end(), l);
+      add(fact_ids_[static_cast<std::size_t>(fact - world_->facts.begin())]);
+      break;
+    }
+    default:  // wanted: as for a goal
+      for (int id : causes_of({l})) add(id);
+  }
+  return causes;
+}
+
+std::vector<int> Narrator::answer_causes(const Question& question) const {
+  std::vector<int> causes;
+  if (question.mechanism >= 0)
+    push_unique(causes, mechanism_ids_[static_cast<std::size_t>(question.mechanism)]);
+  for (Literal l : question.holding) {
+    const int maker = maker_[l.variable][l.value ? 1 : 0];
+    if (maker >= 0) push_unique(causes, maker);
+  }
+  for (int m : question.plan) push_unique(causes, mechanism_ids_[static_cast<std::size_t>(m)]);
+  for (int s : question.steps) push_unique(causes, act_ids_[static_cast<std::size_t>(s)]);
+  return causes;
+}
+
+QuestionText Narrator::question(const Question& question) {
+  const float weight = options_.weights.act;
+  const int ask = next_id();
+  const int answer = next_id();
+  std::vector<int> ask_list = ask_causes(question);
+  shuffle(ask_list);
+  const QuestionWords words =
+      question_words(*world_, question, act_mechanisms_, options_.text_form);
+  texts_[static_cast<std::size_t>(ask)] = words.ask;
+  texts_[static_cast<std::size_t>(answer)] = words.answer;
+  QuestionText text;
+  text.causes = answer_causes(question);
+  text.answer = words.short_answer;
+  text.ask_pieces = {{"<|ask|>" + id_token(ask) + cause_list(ask_list) + "<|:|>", 0.0f},
+                     {" " + words.ask + "<|/ev|>", options_.weights.text}};
+  text.prefix_pieces = {{"<|ans|>", options_.weights.observation},
+                        {id_token(answer), options_.weights.act_id}};
+  text.answer_pieces = {{cause_list(text.causes) + "<|:|> " + words.answer + "<|/ev|>", weight}};
+  return text;
+}
+
 std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& options) {
-  const World world = generate_world(key, options);
-  Narrator narrator(world, options);
+  const Story story = make_story(key, options);
+  Narrator narrator(story.world, options);
   std::vector<Piece> pieces = narrator.prompt();
-  for (const TeacherStep& step : teacher_episode(world, options)) {
-    append(pieces, narrator.act_prefix());
-    append(pieces, narrator.act_body(step.mechanism, step.is_mistake));
-    append(pieces, narrator.observation(step.outcome));
+  for (const Chapter& chapter : story.chapters) {
+    if (&chapter != &story.chapters.front()) append(pieces, narrator.goal_event(chapter.goal));
+    for (const TeacherStep& step : chapter.steps) {
+      append(pieces, narrator.act_prefix());
+      append(pieces, narrator.act_body(step.mechanism, step.is_mistake));
+      append(pieces, narrator.observation(step.outcome));
+    }
+  }
+  for (const Question& question : draw_questions(story, options)) {
+    QuestionText text = narrator.question(question);
+    append(pieces, std::move(text.ask_pieces));
+    append(pieces, std::move(text.prefix_pieces));
+    append(pieces, std::move(text.answer_pieces));
   }
   append(pieces, narrator.ending());
   return pieces;
+}
+
+std::vector<Question> draw_questions(const Story& story, const WorldOptions& options) {
+  std::vector<Question> questions;
+  const WorldKey& key = story.world.key;
+  RandomStream random(splitmix64_at(splitmix64_at(fnv1a64("questions"), key.seed),
+                                    key.index * 16 + static_cast<std::uint64_t>(key.depth)));
+  if (options.max_questions <= 0 || random.uniform() >= options.question_share) return questions;
+  const std::uint32_t n = 1 + random.below(static_cast<std::uint32_t>(options.max_questions));
+  const History history = history_of(story);
+  auto types = kQuestionTypes;
+  for (std::uint32_t i = 0; i < n; ++i) {  // different types
+    std::swap(types[i], types[i + random.below(static_cast<std::uint32_t>(types.size()) - i)]);
+    if (auto question = draw_question(story.world, history, types[i], random))
+      questions.push_back(std::move(*question));
+  }
+  return questions;
 }
 
 }  // namespace hadal::worlds

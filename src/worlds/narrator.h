@@ -18,6 +18,7 @@
 
 #include "base/random.h"
 #include "worlds/options.h"
+#include "worlds/question.h"
 #include "worlds/simulator.h"
 #include "worlds/world.h"
 
@@ -55,6 +56,16 @@ struct WrittenAct {
   std::vector<Argument> arguments;
 };
 
+/// An ask event and its ans event. A model under test reads ask_pieces and prefix_pieces and writes
+/// the rest, which should begin with the causes and then say `answer` (read_answer).
+struct QuestionText {
+  std::vector<Piece> ask_pieces;
+  std::vector<Piece> prefix_pieces;  ///< `<|ans|><|eN|>`
+  std::vector<Piece> answer_pieces;
+  std::string answer;       ///< "yes", "no", "heat red pan", "red pan hot"
+  std::vector<int> causes;  ///< event ids of the path; a header without <|by|> when empty
+};
+
 /// Tells one episode. Deterministic in world.key. The world must outlive it; one thread at a time.
 class Narrator {
  public:
@@ -80,6 +91,9 @@ class Narrator {
   std::vector<Piece> intervention(const Outcome& outcome);
   /// Reads an act that a model wrote in the form of this narrator (parse_act, parse_compact_act).
   std::optional<WrittenAct> read_act(std::string_view text) const;
+  /// A question about what was told so far, and its answer. The steps of its history are the acts
+  /// told, each with its observation.
+  QuestionText question(const Question& question);
   /// The end token.
   std::vector<Piece> ending() const;
 
@@ -87,6 +101,8 @@ class Narrator {
   /// event.
   std::vector<Piece> world_events();
   std::vector<Piece> goal_event();
+  /// A further goal, in the state reached by then.
+  std::vector<Piece> goal_event(const std::vector<Literal>& goal);
 
   /// For display: what event `id` says, e.g. "heat red pan: needs ..."; empty for an id that is not
   /// in use.
@@ -100,6 +116,8 @@ class Narrator {
   std::string compact_outcome(const Outcome& outcome) const;
   int next_id();
   std::vector<Piece> observed(std::vector<int> causes, const Outcome& outcome);
+  std::vector<int> ask_causes(const Question& question) const;
+  std::vector<int> answer_causes(const Question& question) const;
   std::vector<int> presentation_order();
   std::vector<int> causes_of(const std::vector<Literal>& literals) const;
   void shuffle(std::vector<int>& items);
@@ -110,8 +128,11 @@ class Narrator {
   std::array<int, kEventIds> ids_;  // a random permutation
   int n_events_ = 0;
   int act_ = -1;
-  std::vector<int> fact_ids_;       // by index in World::facts
-  std::vector<int> mechanism_ids_;  // by index in World::mechanisms
+  int goal_ = -1;
+  std::vector<int> act_ids_;
+  std::vector<int> act_mechanisms_;  // of the acts observed: what they meant, or -1
+  std::vector<int> fact_ids_;        // by index in World::facts
+  std::vector<int> mechanism_ids_;   // by index in World::mechanisms
   std::array<std::array<int, 2>, kMaxVariables>
       maker_;  // the latest event that made [variable][value] true, or -1
   std::array<std::string, kEventIds> texts_;
@@ -127,6 +148,17 @@ std::optional<WrittenAct> parse_act(std::string_view text);
 /// the argument of the given name. Nothing unless the body is two or more words with single spaces
 /// between and no space but one before them, closed or at the end of the text.
 std::optional<WrittenAct> parse_compact_act(std::string_view text, std::string_view parameter);
+
+/// An answer as a model wrote it behind prefix_pieces: the causes it names, and what it says before
+/// its reasons. Nothing if there is no body.
+struct WrittenAnswer {
+  std::vector<int> causes;
+  std::string answer;
+};
+std::optional<WrittenAnswer> read_answer(std::string_view text);
+
+/// The questions that training_narrative() ends with; none with question_share = 0.
+std::vector<Question> draw_questions(const Story& story, const WorldOptions& options);
 
 /// One whole training sequence: an episode by a teacher who now and then errs
 /// (options.mistake_share) and recovers.

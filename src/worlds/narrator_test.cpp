@@ -420,6 +420,84 @@ TEST(ParseAct, ACallBehindTheCloserDoesNotCount) {
   EXPECT_FALSE(parse_act("no header at all").has_value());
 }
 
+TEST(CompactText, BodiesAreBareWordsAndHeadersStay) {
+  WorldOptions compact = varied_worlds();
+  compact.text_form = TextForm::compact;
+  const World world = hand_made_world();
+  Narrator narrator(world, compact);
+  Simulator simulator(world);
+
+  const std::string prompt = text_of(narrator.prompt());
+  narrator.act_prefix();
+  const auto refused = narrator.observation(simulator.apply(1));
+  narrator.act_prefix();
+  const std::string act = text_of(narrator.act_body(0, false));
+  const auto done = narrator.observation(simulator.apply(0));
+
+  EXPECT_TRUE(prompt.starts_with(std::string(kBosToken) + " household<|"));
+  for (const char* body :
+       {"<|:|> big cup clean<|/ev|>",
+        "<|:|> light red lamp then red lamp lit and big cup dirty<|/ev|>",
+        "<|:|> heat blue pan if red lamp lit and big cup clean then blue pan hot<|/ev|>",
+        "<|:|> if blue pan hot then old jar open<|/ev|>", "<|:|> old jar open<|/ev|>"})
+    EXPECT_NE(prompt.find(body), std::string::npos) << body << " in " << prompt;
+  EXPECT_TRUE(act.ends_with("<|:|> light red lamp<|/ev|>")) << act;
+  EXPECT_TRUE(text_of(refused).ends_with("<|:|> nothing: red lamp dark<|/ev|>"));
+  EXPECT_TRUE(text_of(done).ends_with("<|:|> red lamp lit and big cup dirty<|/ev|>"));
+}
+
+/// Text of the special tokens alone.
+std::string skeleton(std::string_view text) {
+  std::string tokens;
+  while (true) {
+    const std::size_t begin = text.find("<|");
+    const std::size_t end = begin == text.npos ? begin : text.find("|>", begin);
+    if (end == text.npos) return tokens;
+    tokens += text.substr(begin, end + 2 - begin);
+    text.remove_prefix(end + 2);
+  }
+}
+
+TEST(CompactText, HasTheEventsAndHeadersOfTheFullText) {
+  WorldOptions compact = varied_worlds();
+  compact.text_form = TextForm::compact;
+  for (std::uint64_t i = 0; i < 200; ++i)
+    EXPECT_EQ(skeleton(text_of(training_narrative(key_of(i), compact))),
+              skeleton(text_of(training_narrative(key_of(i), varied_worlds()))));
+}
+
+TEST(CompactText, EveryActOfATeacherIsReadBack) {
+  WorldOptions compact = varied_worlds();
+  compact.text_form = TextForm::compact;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    const World world = generate_world(key_of(i), compact);
+    Narrator narrator(world, compact);
+    narrator.prompt();
+    for (std::size_t m = 0; m < world.mechanisms.size(); ++m) {
+      if (world.mechanisms[m].kind != MechanismKind::action) continue;
+      const auto index = static_cast<int>(m);
+      const auto act = narrator.read_act(text_of(narrator.act_body(index, false)));
+      ASSERT_TRUE(act);
+      EXPECT_EQ(act->causes, narrator.act_causes(index));
+      EXPECT_EQ(Simulator(world).apply(act->tool, act->arguments).mechanism, index);
+    }
+  }
+}
+
+TEST(CompactText, MalformedCallsAreNone) {
+  for (const char* text :
+       {"", " light red lamp", "<|e1|><|:|>", "<|e1|><|:|><|/ev|>", "<|e1|><|:|> light<|/ev|>",
+        "<|e1|><|:|>  light lamp<|/ev|>", "<|e1|><|:|> light  lamp<|/ev|>",
+        "<|e1|><|:|> light lamp <|/ev|>", "<|e1|><|:|> <|/ev|> light lamp"})
+    EXPECT_FALSE(parse_compact_act(text, "item")) << text;
+  const auto act = parse_compact_act("<|e1|><|e2|><|:|> light red lamp<|/ev|><|obs|>", "item");
+  ASSERT_TRUE(act);
+  EXPECT_EQ(act->causes, (std::vector<int>{1, 2}));
+  EXPECT_EQ(act->tool, "light");
+  EXPECT_EQ(act->arguments.front().name, "item");
+  EXPECT_EQ(act->arguments.front().value, "red lamp");
+}
+
 TEST(StructureTokens, AreAllDifferent) {
   const auto tokens = structure_tokens();
   EXPECT_EQ(std::set<std::string>(tokens.begin(), tokens.end()).size(), tokens.size());

@@ -42,6 +42,12 @@ struct WorldOptions {
   double distractor_ratio = 0.5;  ///< mechanisms off the way per ancestor of the goal, rounded up
   int min_distractors = 2;
   double tempting_share = 0.6;  ///< of them, those that need something that holds at the start
+  /// Most actions and laws of a world, reached by distractors where the variables suffice; the
+  /// ratio above is then not used. Drawn between the two, so that shallow and deep worlds have as
+  /// many. 0: by the ratio.
+  int min_mechanisms = 0;
+  int max_mechanisms = 0;
+  bool hold_out_pairs = false;  ///< held-out template pairs (world_hash.h) in test_comp alone
   // The text.
   TextForm text_form = TextForm::full;
   double topological_share = 1.0;  ///< narratives with every cause before its effect
@@ -50,6 +56,11 @@ struct WorldOptions {
   // Training episodes.
   double mistake_share = 0.2;  ///< wrong or useless actions: no loss on them, but on what follows
   int max_mistakes = 3;        ///< per episode
+  // Longer narratives (not in the chat format).
+  int max_episodes = 1;  ///< 1 to this many goals after each other in one world
+  double question_share =
+      0.0;  ///< narratives that end in 1 to max_questions questions with answers
+  int max_questions = 3;
   LossWeights weights = {};
 };
 

@@ -98,9 +98,17 @@ std::string mechanism_text(const World& world, const Mechanism& mechanism) {
 }
 
 std::string goal_text(const World& world) {
-  const std::string goal = conjunction(world, world.goal, short_form);
-  const Filling fillings[] = {{"{goal}", goal}};
+  return goal_text(world, world.goal);
+}
+
+std::string goal_text(const World& world, std::span<const Literal> goal) {
+  const std::string words = conjunction(world, goal, short_form);
+  const Filling fillings[] = {{"{goal}", words}};
   return fill(world.domain->goal_phrasings[world.goal_phrasing], fillings);
+}
+
+std::string sentences(const World& world, std::span<const Literal> literals) {
+  return conjunction(world, literals, sentence);
 }
 
 std::string request_text(const World& world) {

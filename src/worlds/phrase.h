@@ -14,12 +14,16 @@ std::string sentence(const World& world, Literal literal);
 std::string negated_sentence(const World& world, Literal literal);
 /// "red pan hot", or in most domains "the red pan is hot"
 std::string short_form(const World& world, Literal literal);
+/// "the red pan is hot and the jar is open"
+std::string sentences(const World& world, std::span<const Literal> literals);
 /// "the red pan is hot, the jar is open." for everything that came about.
 std::string effects_text(const World& world, std::span<const Literal> literals);
 /// "heat red pan: needs old stove lit; makes red pan hot." in the phrasing of the mechanism.
 std::string mechanism_text(const World& world, const Mechanism& mechanism);
 /// "make red pan hot and old jar open." in the phrasing of the goal.
 std::string goal_text(const World& world);
+/// The same for another goal than the world's.
+std::string goal_text(const World& world, std::span<const Literal> goal);
 /// "Please make the red pan hot and the old jar open."
 std::string request_text(const World& world);
 /// "Done: the red pan is hot and the old jar is open."

@@ -62,7 +62,12 @@ std::vector<int> path_to(const SearchTree& tree, std::size_t node) {
 }  // namespace
 
 std::optional<std::vector<int>> optimal_plan(const World& world, State state, int max_length) {
-  if (all_hold(world.goal, state)) return std::vector<int>{};
+  return optimal_plan_to(world, world.goal, state, max_length);
+}
+
+std::optional<std::vector<int>> optimal_plan_to(const World& world, std::span<const Literal> goal,
+                                                State state, int max_length) {
+  if (all_hold(goal, state)) return std::vector<int>{};
   SearchTree tree;
   tree.insert({state, -1, -1});
   std::size_t level_begin = 0;
@@ -74,7 +79,7 @@ std::optional<std::vector<int>> optimal_plan(const World& world, State state, in
         const Mechanism& action = world.mechanisms[m];
         if (action.kind != MechanismKind::action || !all_hold(action.pre, from)) continue;
         const State to = step(world, from, static_cast<int>(m));
-        if (tree.insert({to, static_cast<int>(i), static_cast<int>(m)}) && all_hold(world.goal, to))
+        if (tree.insert({to, static_cast<int>(i), static_cast<int>(m)}) && all_hold(goal, to))
           return path_to(tree, tree.size() - 1);
       }
     }
@@ -84,17 +89,42 @@ std::optional<std::vector<int>> optimal_plan(const World& world, State state, in
 }
 
 std::vector<int> optimal_actions(const World& world, State state) {
+  return optimal_actions_to(world, world.goal, state);
+}
+
+std::vector<int> optimal_actions_to(const World& world, std::span<const Literal> goal,
+                                    State state) {
   std::vector<int> best;
-  const auto plan = optimal_plan(world, state);
+  const auto plan = optimal_plan_to(world, goal, state);
   if (!plan || plan->empty()) return best;
   const int rest = static_cast<int>(plan->size()) - 1;
   for (std::size_t m = 0; m < world.mechanisms.size(); ++m) {
     const Mechanism& action = world.mechanisms[m];
     if (action.kind != MechanismKind::action || !all_hold(action.pre, state)) continue;
     const State next = step(world, state, static_cast<int>(m));
-    if (next != state && optimal_plan(world, next, rest)) best.push_back(static_cast<int>(m));
+    if (next != state && optimal_plan_to(world, goal, next, rest))
+      best.push_back(static_cast<int>(m));
   }
   return best;
+}
+
+bool reachable_without_losses(const World& world, std::span<const Literal> goal, State state) {
+  State possible[2] = {~state, state};  // [value], one bit per variable
+  const auto is_possible = [&](Literal l) {
+    return (possible[l.value ? 1 : 0] >> l.variable & 1u) != 0;
+  };
+  for (bool grows = true; grows;) {
+    grows = false;
+    for (const Mechanism& m : world.mechanisms) {
+      if (!std::all_of(m.pre.begin(), m.pre.end(), is_possible)) continue;
+      for (Literal l : m.eff) {
+        if (is_possible(l)) continue;
+        possible[l.value ? 1 : 0] |= State{1} << l.variable;
+        grows = true;
+      }
+    }
+  }
+  return std::all_of(goal.begin(), goal.end(), is_possible);
 }
 
 int longest_causal_chain(const World& world, const std::vector<int>& plan) {

@@ -4,6 +4,7 @@
 #include "worlds/world.h"
 
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace hadal::worlds {
@@ -14,9 +15,20 @@ namespace hadal::worlds {
 std::optional<std::vector<int>> optimal_plan(const World& world, State state,
                                              int max_length = kMaxPlanLength);
 
+/// The same for another goal than the world's.
+std::optional<std::vector<int>> optimal_plan_to(const World& world, std::span<const Literal> goal,
+                                                State state, int max_length = kMaxPlanLength);
+
 /// All actions with which a shortest plan from `state` can begin; empty if the goal holds or cannot
 /// be reached.
 std::vector<int> optimal_actions(const World& world, State state);
+
+/// The same for another goal than the world's.
+std::vector<int> optimal_actions_to(const World& world, std::span<const Literal> goal, State state);
+
+/// Can some sequence of actions bring about all of `goal`, when nothing that was true once is ever
+/// lost? False is then true of the real world as well. Cost: O(mechanisms^2).
+bool reachable_without_losses(const World& world, std::span<const Literal> goal, State state);
 
 /// The longest chain of actions in `plan`, started at the initial state, in which each one needs a
 /// literal that the one before made true, directly or through laws.

@@ -26,9 +26,10 @@ std::vector<int> harmless_mistakes(const World& world, State state, const std::v
 
 }  // namespace
 
-std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions& options) {
+std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions& options,
+                                         std::uint64_t episode) {
   RandomStream random(
-      splitmix64_at(splitmix64_at(fnv1a64("teacher"), world.key.seed),
+      splitmix64_at(splitmix64_at(fnv1a64("teacher") + episode, world.key.seed),
                     world.key.index * 16 + static_cast<std::uint64_t>(world.key.depth)));
   std::vector<TeacherStep> steps;
   Simulator simulator(world);

@@ -5,6 +5,7 @@
 #include "worlds/options.h"
 #include "worlds/simulator.h"
 
+#include <cstdint>
 #include <vector>
 
 namespace hadal::worlds {
@@ -17,6 +18,8 @@ struct TeacherStep {
 };
 
 /// A successful episode. Deterministic in world.key. Where several actions are best, one is drawn.
-std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions& options);
+/// @param episode  number in its story: another draw
+std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions& options,
+                                         std::uint64_t episode = 0);
 
 }  // namespace hadal::worlds

@@ -6,7 +6,7 @@
 
 namespace hadal::worlds {
 
-bool all_hold(const std::vector<Literal>& literals, State state) noexcept {
+bool all_hold(std::span<const Literal> literals, State state) noexcept {
   return std::all_of(literals.begin(), literals.end(), [&](Literal l) { return holds(l, state); });
 }
 

@@ -6,6 +6,7 @@
 #include "worlds/domain.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,12 @@ enum class Split : std::uint8_t {
   train,
   test,        ///< causal structures that never occur in train; names of train
   test_names,  ///< as test, and only held-out adjective-noun pairs
+  test_comp,   ///< as test_names, and a held-out template pair on the way to the goal
 };
+
+constexpr bool has_held_out_names(Split split) noexcept {
+  return split == Split::test_names || split == Split::test_comp;
+}
 
 /// Names one world among all. The same key and options give the same world on every machine.
 struct WorldKey {
@@ -92,7 +98,7 @@ struct World {
   std::uint8_t goal_phrasing = 0;
 };
 
-bool all_hold(const std::vector<Literal>& literals, State state) noexcept;
+bool all_hold(std::span<const Literal> literals, State state) noexcept;
 
 /// The state after firing laws until nothing changes (at most kMaxLawRounds rounds; in each round
 /// all enabled laws that would change something fire together). @param fired  if not null, appends

@@ -2,6 +2,8 @@
 
 #include "base/random.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace hadal::worlds {
@@ -52,6 +54,36 @@ std::uint64_t structure_hash(const World& world) {
 
 bool is_held_out_structure(std::uint64_t structure_hash) {
   return structure_hash % 5 == 0;
+}
+
+std::string template_of(const World& world, const Mechanism& mechanism) {
+  if (mechanism.kind == MechanismKind::action) return std::string(tool_name(world, mechanism));
+  return fmt::format("law {}", word_of(world, mechanism.eff.front()));
+}
+
+bool is_held_out_pair(std::string_view domain, std::string_view first, std::string_view second) {
+  const std::uint64_t pair = splitmix64_at(fnv1a64(first), fnv1a64(second));
+  return splitmix64_mix(pair ^ fnv1a64(domain)) % 20 < 3;
+}
+
+std::size_t count_held_out_pairs(const World& world, bool relevant_only) {
+  const auto relevant = relevant_only ? goal_ancestors(world) : std::vector<bool>();
+  const auto counts = [&](std::size_t m) { return !relevant_only || relevant[m]; };
+  std::size_t n = 0;
+  for (std::size_t first = 0; first < world.mechanisms.size(); ++first) {
+    for (std::size_t second = 0; second < world.mechanisms.size(); ++second) {
+      if (first == second || !counts(first) || !counts(second)) continue;
+      const Mechanism& a = world.mechanisms[first];
+      const Mechanism& b = world.mechanisms[second];
+      const bool enables = std::any_of(a.eff.begin(), a.eff.end(), [&](Literal l) {
+        return std::find(b.pre.begin(), b.pre.end(), l) != b.pre.end();
+      });
+      if (enables &&
+          is_held_out_pair(world.domain->name, template_of(world, a), template_of(world, b)))
+        ++n;
+    }
+  }
+  return n;
 }
 
 }  // namespace hadal::worlds

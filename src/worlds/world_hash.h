@@ -3,7 +3,10 @@
 
 #include "worlds/world.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace hadal::worlds {
 
@@ -15,5 +18,17 @@ std::uint64_t structure_hash(const World& world);
 
 /// The side of the split this structure belongs to: one in five is kept from training.
 bool is_held_out_structure(std::uint64_t structure_hash);
+
+/// What a mechanism is, without its entities: "light" (an action's tool), "law lit" (the word that
+/// a law brings about).
+std::string template_of(const World& world, const Mechanism& mechanism);
+
+/// "An effect of template `first` is what template `second` needs": is the pair, in this domain,
+/// one of the 15 % that are kept from training?
+bool is_held_out_pair(std::string_view domain, std::string_view first, std::string_view second);
+
+/// Pairs of mechanisms of this world in which one enables the other and whose templates are held
+/// out. @param relevant_only  count those on a way to the goal alone
+std::size_t count_held_out_pairs(const World& world, bool relevant_only);
 
 }  // namespace hadal::worlds
