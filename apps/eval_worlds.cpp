@@ -42,6 +42,7 @@ struct EvalWorldsFlags {
 constexpr std::pair<std::string_view, worlds::Split> kSplits[] = {
     {"test", worlds::Split::test},
     {"test_names", worlds::Split::test_names},
+    {"test_comp", worlds::Split::test_comp},
     {"train", worlds::Split::train}};
 
 /// What rows depend on, beside their keys.
@@ -335,8 +336,8 @@ void add_eval_worlds(CLI::App& eval, int& exit_code) {
                    "held-out narratives for perplexity and next-action accuracy")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
-  task->add_option("--split", flags->split, "test, test_names or train")
-      ->check(CLI::IsMember({"test", "test_names", "train"}))
+  task->add_option("--split", flags->split, "test, test_names, test_comp or train")
+      ->check(CLI::IsMember({"test", "test_names", "test_comp", "train"}))
       ->capture_default_str();
   task->add_option("--seed", flags->seed, "which episodes")->capture_default_str();
   task->add_option("--batch", flags->batch, "episodes side by side (changes the speed, no result)")

@@ -236,6 +236,8 @@ std::vector<Piece> Narrator::act_body(int mechanism, bool is_mistake) {
 
 std::vector<Piece> Narrator::observation(const Outcome& outcome) {
   HADAL_CHECK(act_ >= 0, "an observation follows an act");
+  act_mechanisms_.resize(act_ids_.size(), -1);
+  act_mechanisms_.back() = outcome.mechanism;
   return observed({act_}, outcome);
 }
 
@@ -247,8 +249,6 @@ std::vector<Piece> Narrator::observed(std::vector<int> causes, const Outcome& ou
   const int id = next_id();
   for (int law : outcome.laws_fired)
     causes.push_back(mechanism_ids_[static_cast<std::size_t>(law)]);
-  act_mechanisms_.resize(act_ids_.size(), -1);
-  act_mechanisms_.back() = outcome.mechanism;
   for (Literal l : outcome.became_true)
     maker_[l.variable] = l.value ? std::array{-1, id} : std::array{id, -1};
   const std::string body = outcome_text(outcome);
