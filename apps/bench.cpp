@@ -87,6 +87,7 @@ Result<void> run_bench(BenchFlags flags) {
   }
   HADAL_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(flags.engine.model));
   facts.needs = needs_of(checkpoint);
+  HADAL_ASSIGN(options.model.world_model, world_model_options(flags.engine, checkpoint));
   std::optional<ArrangedWeights> arranged;
   if (!flags.engine.as_stored) arranged = ArrangedWeights::find(checkpoint);
   options.model.arranged = arranged ? &*arranged : nullptr;

@@ -1,5 +1,7 @@
 #include "common.h"
 
+#include "chat/local_model.h"
+
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -33,6 +35,34 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
       "simulate the FP8/FP4 activations of the official inference code (implies --exact)");
   verb.add_flag("--as-stored", flags.as_stored,
                 "leave the weights that `hadal arrange` has cached alone");
+  verb.add_option("--world-model", flags.world_model,
+                  "the world model, if the model has one: off, on, or what its attention sees: "
+                  "causal_graph, causal_parents, token_causal, random_graph, none (default: as "
+                  "its config says)")
+      ->check(CLI::IsMember(
+          {"on", "off", "causal_graph", "causal_parents", "token_causal", "random_graph", "none"}));
+  verb.add_option("--latent-steps", flags.latent_steps,
+                  "loops of the world model (default: as its config says)")
+      ->check(CLI::Range(1, 64));
+}
+
+Result<WorldModelOptions> world_model_options(const EngineFlags& flags,
+                                              const Checkpoint& checkpoint) {
+  WorldModelOptions options{.off = flags.world_model == "off",
+                            .required = flags.world_model == "on",
+                            .mask = parse_mask_mode(flags.world_model),
+                            .n_latent_steps = flags.latent_steps};
+  const auto& config = checkpoint.config().world_model;
+  if (options.off || !config || config->structure_tokens) return options;
+  if (!checkpoint.tokenizer_json()) return options;  // GGUF holds no world model
+  HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(checkpoint));
+  HADAL_ASSIGN(options.structure_tokens, find_structure_tokens(tokenizer, checkpoint.name()));
+  return options;
+}
+
+std::string_view world_model_mode(const Model& model) {
+  const auto& world_model = model.config().world_model;
+  return world_model ? name_of(world_model->mask) : "off";
 }
 
 MemoryPlacement place_memory(std::size_t n_threads) {
@@ -59,7 +89,9 @@ Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
   options.model.fake_quant = flags.fake_quant;
   options.as_stored = flags.as_stored;
   place_memory(flags.threads);
-  return Engine::open(flags.model, options);
+  HADAL_ASSIGN(Checkpoint checkpoint, Checkpoint::open(flags.model));
+  HADAL_ASSIGN(options.model.world_model, world_model_options(flags, checkpoint));
+  return Engine::create(std::move(checkpoint), options);
 }
 
 int report(std::string_view verb, const Error& error) {

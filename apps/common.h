@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,15 +25,24 @@ struct EngineFlags {
   bool fake_quant = false;
   bool exact = false;
   bool as_stored = false;
+  std::string world_model;  ///< on, off, or a mask; empty: as the model says
+  std::optional<std::size_t> latent_steps;
 };
 
-/// Adds -m/--model, -t/--threads, --pin, --backend, --exact, --qat and --as-stored.
+/// Adds -m/--model, -t/--threads, --pin, --backend, --exact, --qat, --as-stored, --world-model and
+/// --latent-steps.
 void add_engine_flags(CLI::App& verb, EngineFlags& flags);
 /// Spreads memory over the nodes that `n_threads` (0: the default) work on. Before files are
 /// opened.
 MemoryPlacement place_memory(std::size_t n_threads);
 /// --pin as a value.
 Pinning pinning_of(const EngineFlags& flags);
+/// --world-model and --latent-steps for `checkpoint`, with the structure tokens of its tokenizer
+/// where its config names none. Errors: bad_format (a tokenizer with some of them only).
+Result<WorldModelOptions> world_model_options(const EngineFlags& flags,
+                                              const Checkpoint& checkpoint);
+/// What the world model of an opened model does: off, or its mask.
+std::string_view world_model_mode(const Model& model);
 Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags);
 
 /// Prints `hadal VERB: message` on stderr and returns the exit code that fits the error.

@@ -1,13 +1,11 @@
 #include "model_needs.h"
 
-#include "engine/memory/sequence_state.h"
+#include "engine/model/memory_plan.h"
 
 #include <numeric>
 
 namespace hadal {
 namespace {
-
-constexpr std::uint64_t kTokensPerStateUnit = 1024;
 
 std::uint64_t elements(std::span<const std::uint64_t> shape) {
   return std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, std::multiplies<>());
@@ -57,21 +55,9 @@ void finish_active(ModelNeeds& needs, const ModelConfig& config) {
   needs.bytes_per_token /= config.n_routed_experts;
 }
 
-/// What SequenceState holds for each layer (engine/memory/sequence_state.h).
-void add_state(ModelNeeds& needs, const ModelConfig& c) {
-  constexpr std::uint64_t kSlack = SequenceState::kMaxRollback;
-  const std::uint64_t window_bytes = (c.sliding_window + kSlack) * c.head_dim * sizeof(float);
-  needs.state_bytes = (c.num_hidden_layers + c.num_nextn_predict_layers) * window_bytes;
-  for (std::size_t layer = 0; layer < c.num_hidden_layers; ++layer) {
-    if (c.layer_types[layer] == AttentionType::sliding) continue;
-    const bool indexed = c.layer_types[layer] == AttentionType::csa;
-    const std::uint64_t width = c.head_dim + (indexed ? c.index_head_dim : 0);
-    const std::uint64_t series = c.compressor_series(layer);
-    const std::uint64_t ratio = c.compress_ratios[layer];
-    // values and gates of the windows that are not complete yet
-    needs.state_bytes += 2 * (series * ratio + kSlack) * series * width * sizeof(float);
-    needs.state_bytes_per_1k += kTokensPerStateUnit * width * sizeof(float) / ratio;
-  }
+void add_state(ModelNeeds& needs, const ModelConfig& config) {
+  needs.state_bytes = state_bytes(config, 0).total();
+  needs.state_bytes_per_1k = state_bytes_per_1k(config).total();
 }
 
 }  // namespace

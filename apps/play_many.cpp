@@ -13,8 +13,6 @@
 namespace hadal {
 namespace {
 
-constexpr const char* kMode = "off";  // the world-model module does not exist yet
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -88,7 +86,7 @@ Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& 
     fmt::print(
         "{} tokens in {:.1f} s ({:.0f} tokens/s, prompts included), {} on {}, world model {}.\n",
         n_tokens, seconds, static_cast<double>(n_tokens) / seconds, engine.checkpoint().name(),
-        engine.backend().description(), kMode);
+        engine.backend().description(), world_model_mode(engine.model()));
     return {};
   }
   nlohmann::ordered_json depths = nlohmann::ordered_json::array();
@@ -101,11 +99,11 @@ Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& 
     one["domain"] = worlds::domains()[row.domain].name;
     domain_rows.push_back(one);
   }
-  fmt::print(
-      "{}\n",
-      nlohmann::ordered_json{
-          {"mode", kMode}, {"by_depth", depths}, {"by_domain", domain_rows}, {"seconds", seconds}}
-          .dump(2));
+  fmt::print("{}\n", nlohmann::ordered_json{{"mode", world_model_mode(engine.model())},
+                                            {"by_depth", depths},
+                                            {"by_domain", domain_rows},
+                                            {"seconds", seconds}}
+                         .dump(2));
   return {};
 }
 

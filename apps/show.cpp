@@ -35,6 +35,7 @@ struct ShowFlags {
 std::string_view kind_of(std::string_view name) {
   constexpr std::pair<std::string_view, std::string_view> kParts[] = {
       // the first match counts
+      {"world_model.", "world model"},
       {"mtp.", "MTP block"},
       {".experts.", "routed experts"},
       {".shared_experts.", "shared experts"},
@@ -161,6 +162,12 @@ void print_shape(const ModelConfig& c) {
                                   c.yarn->original_max_position_embeddings)
                     : "");
   fmt::print("MTP blocks   {}\n", c.num_nextn_predict_layers);
+  if (const auto& m = c.world_model)
+    fmt::print(
+        "world model  behind layer {}, width {}, {} loops of {} layers, {} heads of {} ({} key "
+        "heads), mask {}\n",
+        m->after_layer, m->latent_dim, m->n_latent_steps, m->layers, m->n_heads, m->head_dim,
+        m->n_kv_heads, name_of(m->mask));
 }
 
 void print_needs(const Checkpoint& checkpoint, const ModelNeeds& needs) {
@@ -250,7 +257,8 @@ Result<void> print_plan(const Checkpoint& checkpoint, const ShowFlags& flags) {
     const auto state = [](const StateBytes& s) {
       return ordered_json{{"windows", s.windows},       {"pending", s.pending},
                           {"csa_rows", s.csa_rows},     {"hca_rows", s.hca_rows},
-                          {"index_keys", s.index_keys}, {"total", s.total()}};
+                          {"index_keys", s.index_keys}, {"world_model", s.world_model},
+                          {"total", s.total()}};
     };
     const ordered_json out = {{"model", checkpoint.name()},
                               {"backend", backend->description()},
@@ -261,6 +269,7 @@ Result<void> print_plan(const Checkpoint& checkpoint, const ShowFlags& flags) {
                                 {"attention", plan.weights.attention},
                                 {"embedding_and_head", plan.weights.embedding_and_head},
                                 {"mtp", plan.weights.mtp},
+                                {"world_model", plan.weights.world_model},
                                 {"other", plan.weights.other},
                                 {"total", plan.weights.total()}}},
                               {"activations", plan.activations},
@@ -289,6 +298,7 @@ Result<void> print_plan(const Checkpoint& checkpoint, const ShowFlags& flags) {
   line("  attention", plan.weights.attention);
   line("  embedding and head", plan.weights.embedding_and_head);
   if (plan.weights.mtp > 0) line("  MTP blocks", plan.weights.mtp);
+  if (plan.weights.world_model > 0) line("  world model", plan.weights.world_model);
   line("  other", plan.weights.other);
   line("activations, one arena", plan.activations);
   line("work memory of the backend, at most", plan.workspace);
@@ -299,6 +309,8 @@ Result<void> print_plan(const Checkpoint& checkpoint, const ShowFlags& flags) {
   state_line("  CSA rows", plan.state.csa_rows, plan.state_per_1k.csa_rows);
   state_line("  HCA rows", plan.state.hca_rows, plan.state_per_1k.hca_rows);
   state_line("  indexer keys", plan.state.index_keys, plan.state_per_1k.index_keys);
+  if (plan.state.world_model > 0)
+    state_line("  world model", plan.state.world_model, plan.state_per_1k.world_model);
   line("all of it", plan.total());
   return {};
 }

@@ -5,9 +5,11 @@
 
 #ifdef HADAL_WITH_TRAIN
 #include "agent/text_options.h"
+#include "chat/local_model.h"
 #include "formats/json_limits.h"
 #include "tokenizer/tokenizer.h"
 #include "train/loop.h"
+#include "train/model_cost.h"
 #include "train/train_config.h"
 
 #include <fmt/format.h>
@@ -19,6 +21,9 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <unistd.h>
 #endif
@@ -29,15 +34,17 @@ namespace hadal {
 namespace {
 
 struct TrainFlags {
-  std::string config;
+  std::vector<std::string> configs;
   std::string init;
   std::string out;
   std::string tokenizer = "models/builtin/tokenizer.json";
   double max_minutes = 0.0;
   double budget_minutes = -1.0;
   std::size_t threads = 0;
+  std::optional<std::uint64_t> seed;
   bool fresh = false;
   bool resume = true;
+  bool dry_run = false;
 };
 
 std::atomic<bool> stop_requested{false};
@@ -52,6 +59,23 @@ Result<std::string> read_text(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+struct ConfigText {
+  std::string json;
+  std::string source;  ///< the files it comes from, for messages
+};
+
+/// One JSON object: every file's keys over those of the files before it (RFC 7386: null removes).
+Result<ConfigText> merged_config(const std::vector<std::string>& paths) {
+  nlohmann::json merged = nlohmann::json::object();
+  for (const std::string& path : paths) {
+    HADAL_ASSIGN(const std::string text, read_text(path));
+    HADAL_ASSIGN(const nlohmann::json json, parse_json(text, path));
+    if (!json.is_object()) return error(ErrorCode::bad_format, "{}: expected a JSON object", path);
+    merged.merge_patch(json);
+  }
+  return ConfigText{merged.dump(1), fmt::format("{}", fmt::join(paths, " + "))};
+}
+
 /// Key "text" of the config: knobs of the training text. Its max_depth overrides the config's.
 Result<TrainingTextOptions> text_options(const std::string& config, const std::string& source,
                                          int max_depth) {
@@ -62,10 +86,23 @@ Result<TrainingTextOptions> text_options(const std::string& config, const std::s
   return parse_text_options(json["text"].dump(), source, options);
 }
 
+/// The world model finds events by the ids of the tokenizer's structure tokens, unless the config
+/// gives them.
+Result<void> give_structure_tokens(const Tokenizer& tokenizer, const std::string& source,
+                                   ModelConfig& model) {
+  if (!model.world_model || model.world_model->structure_tokens) return {};
+  HADAL_ASSIGN(model.world_model->structure_tokens, find_structure_tokens(tokenizer, source));
+  if (model.world_model->structure_tokens) return {};
+  return error(ErrorCode::invalid_argument,
+               "{}: lacks structure tokens (<|mech|> .. <|e95|>), which the world model needs",
+               source);
+}
+
 Result<train::TrainSummary> train_model(const TrainFlags& flags) {
-  HADAL_ASSIGN(const std::string config_text, read_text(flags.config));
+  HADAL_ASSIGN(const ConfigText config, merged_config(flags.configs));
   train::TrainRun run;
-  HADAL_ASSIGN(run.config, train::parse_train_config(config_text, flags.config));
+  HADAL_ASSIGN(run.config, train::parse_train_config(config.json, config.source));
+  if (flags.seed) run.config.seed = *flags.seed;
   if (flags.threads > 0) run.config.threads = flags.threads;
   if (flags.budget_minutes >= 0.0) run.config.budget_minutes = flags.budget_minutes;
   HADAL_ASSIGN(run.tokenizer_json, read_text(flags.tokenizer));
@@ -74,9 +111,10 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   if (tokenizer.vocab_size() > run.config.model.vocab_size)
     return error(ErrorCode::invalid_argument,
                  "{}: {} tokens, but the model of {} has vocab_size {}", flags.tokenizer,
-                 tokenizer.vocab_size(), flags.config, run.config.model.vocab_size);
+                 tokenizer.vocab_size(), config.source, run.config.model.vocab_size);
+  HADAL_TRY(give_structure_tokens(tokenizer, flags.tokenizer, run.config.model));
   HADAL_ASSIGN(const TrainingTextOptions options,
-               text_options(config_text, flags.config, run.config.max_depth));
+               text_options(config.json, config.source, run.config.max_depth));
   run.config.max_depth = options.max_depth;
   const auto text = [&](worlds::Split split) {
     return [&options, split, seed = run.config.seed](std::uint64_t index, int max_depth) {
@@ -103,7 +141,25 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   return train::run_training(run);
 }
 
+/// Parameters and multiply-adds by part, so that configs can be matched.
+Result<void> show_cost(const TrainFlags& flags) {
+  HADAL_ASSIGN(const ConfigText text, merged_config(flags.configs));
+  HADAL_ASSIGN(const train::TrainConfig config, train::parse_train_config(text.json, text.source));
+  std::vector<train::PartCost> parts = train::model_cost(config.model);
+  parts.push_back(train::total_cost(parts));
+  fmt::print("{:<24}{:>14}{:>16}\n", "part", "parameters", "MAC per token");
+  for (const train::PartCost& part : parts)
+    fmt::print("{:<24}{:>14}{:>16.0f}\n", part.part, part.n_parameters, part.macs_per_token);
+  return {};
+}
+
 int run_train(const TrainFlags& flags) {
+  if (flags.dry_run) {
+    const auto shown = show_cost(flags);
+    return shown ? 0 : report("train", shown.error());
+  }
+  if (flags.out.empty())
+    return report("train", error(ErrorCode::invalid_argument, "--out is required"));
   const auto summary = train_model(flags);
   if (!summary) return report("train", summary.error());
   fmt::print(stderr,
@@ -121,12 +177,12 @@ void add_train(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* verb = app.add_subcommand(
       "train", "Train a model on the causal worlds; resumes what it finds in --out");
-  verb->add_option("--config", flags->config,
-                   "training config (JSON); models/training/ has those of the built-in model")
+  verb->add_option("--config", flags->configs,
+                   "training config (JSON); models/training/ has those of the built-in model. Of "
+                   "several, keys of later ones count")
       ->required();
   verb->add_option("--out", flags->out,
-                   "directory of checkpoints, log and curve; its model opens with -m")
-      ->required();
+                   "directory of checkpoints, log and curve; its model opens with -m");
   verb->add_option("--init", flags->init,
                    "model directory whose weights the run starts from (a further stage), unless "
                    "--out can be resumed");
@@ -136,7 +192,11 @@ void add_train(CLI::App& app, int& exit_code) {
   verb->add_option("--budget-minutes", flags->budget_minutes,
                    "fit the whole schedule into N minutes of training");
   verb->add_option("-t,--threads", flags->threads, "data-parallel workers (default: the config's)");
+  verb->add_option("--seed", flags->seed,
+                   "of the initial weights and of the stream (default: the config's)");
   verb->add_flag("--fresh", flags->fresh, "start over instead of resuming");
+  verb->add_flag("--dry-run", flags->dry_run,
+                 "show the model's parameters and multiply-adds by part, and train nothing");
   verb->add_flag("--resume", flags->resume, "resume (the default)");
   verb->callback([flags, &exit_code] { exit_code = run_train(*flags); });
 }

@@ -29,6 +29,13 @@ TEST(EpisodeKeys, DoNotDependOnTheNumberOfEpisodes) {
   }
 }
 
+TEST(EpisodeKeys, TakeTheChosenDomainsInTurn) {
+  const auto keys = episode_keys(5, 1, 7, *worlds::parse_domain_choice("finance,supply"));
+
+  for (std::size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(keys[i].domain, i % 2 == 0 ? 3u : 1u);
+  EXPECT_EQ(episode_keys(2, 1, 7, {})[1].domain, 0u) << "household, unless asked";
+}
+
 TEST(SuccessRow, CountsAnEpisode) {
   const worlds::World world = worlds::generate_world(episode_keys(1, 2, 0, {}).front(), {});
   Episode episode{.key = world.key, .steps = {}, .solved = true};

@@ -120,7 +120,13 @@ std::vector<Piece> chat_training_text(const worlds::WorldKey& key,
   }
   conversation.messages.push_back({.role = Role::assistant, .content = episode.closing});
   turn_weights.push_back(options.weights.observation);
-  return weigh(encode(conversation), turn_weights, options.weights);
+  std::vector<Piece> pieces = weigh(encode(conversation), turn_weights, options.weights);
+  auto step = episode.steps.begin();
+  for (Piece& piece : pieces)
+    if (piece.text == "<|act|>" && step != episode.steps.end())
+      piece.optimal_ids = (step++)->optimal_ids;
+  HADAL_CHECK(step == episode.steps.end(), "each step is one act of the text");
+  return pieces;
 }
 
 std::vector<Piece> training_text(worlds::Split split, std::uint64_t seed, std::uint64_t index,

@@ -1,5 +1,6 @@
 #include "agent/training_text.h"
 
+#include "base/random.h"
 #include "tokenizer/tokenizer.h"
 
 #include <gtest/gtest.h>
@@ -44,6 +45,28 @@ TEST(TrainingText, IsAFunctionOfSplitSeedAndIndex) {
   }
 }
 
+// The built-in model was trained on it.
+TEST(TrainingText, StreamIsTheOneThatWasPublished) {
+  std::string text;
+  for (std::uint64_t i = 0; i < 300; ++i)
+    text += worlds::text_of(training_text(worlds::Split::train, 1, i, {}, 3));
+  EXPECT_EQ(fnv1a64(text), 6291263936135437929u);
+}
+
+TEST(TrainingText, DrawsFromTheChosenDomainsOnly) {
+  TrainingTextOptions options;
+  options.small_talk_share = 0.0;
+  options.domains = *worlds::parse_domain_choice("finance,industrial");
+  int n_finance = 0;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const std::string text = worlds::text_of(training_text(worlds::Split::train, 1, i, options, 3));
+    const bool is_finance = text.find("finance; tools: ") != std::string::npos;
+    EXPECT_NE(is_finance, text.find("industrial; tools: ") != std::string::npos);
+    n_finance += is_finance ? 1 : 0;
+  }
+  EXPECT_NEAR(n_finance, 100, 4 * 7);  // 4 sigma
+}
+
 TEST(TrainingText, SharesAreThoseOfTheOptions) {
   const TrainingTextOptions options;
   constexpr int kSamples = 3000;
@@ -62,7 +85,8 @@ TEST(TrainingText, SharesAreThoseOfTheOptions) {
 
 TEST(TrainingText, PiecesTokeniseLikeTheWholeText) {
   const Tokenizer tokenizer = builtin_tokenizer();
-  const TrainingTextOptions options;
+  TrainingTextOptions options;
+  options.domains = *worlds::parse_domain_choice("all");
   for (std::uint64_t i = 0; i < 200; ++i) {
     const auto pieces = training_text(worlds::Split::train, 7, i, options, 3);
     std::vector<std::int32_t> ids;

@@ -101,6 +101,28 @@ Result<Tokenizer> open_tokenizer(const Checkpoint& checkpoint) {
                checkpoint.name());
 }
 
+Result<std::optional<StructureTokens>> find_structure_tokens(const Tokenizer& tokenizer,
+                                                             std::string_view source) {
+  std::array<std::int32_t, StructureTokens::kCount> list{};
+  std::size_t n_found = 0;
+  std::string missing;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string name = StructureTokens::name(i);
+    if (const auto id = tokenizer.find_special(name)) {
+      list[i] = *id;
+      ++n_found;
+    } else if (missing.empty()) {
+      missing = name;
+    }
+  }
+  if (n_found == 0) return std::optional<StructureTokens>();
+  if (missing.empty()) return std::optional(StructureTokens::from_list(list));
+  return error(ErrorCode::bad_format,
+               "{}: the tokenizer has {} of the {} structure tokens of the world model, but not "
+               "{}; --world-model off does without them",
+               source, n_found, list.size(), missing);
+}
+
 LocalModel::LocalModel(Engine& engine, const Tokenizer& tokenizer, LocalModelOptions options)
     : engine_(engine), tokenizer_(tokenizer), options_(std::move(options)) {}
 

@@ -50,4 +50,9 @@ class LocalModel final : public LanguageModel {
 /// The tokenizer of a checkpoint: tokenizer.json or GGUF metadata. Errors: not_found, bad_format.
 Result<Tokenizer> open_tokenizer(const Checkpoint& checkpoint);
 
+/// The structure tokens among the added tokens of a tokenizer, for the world model; nothing when it
+/// has none of them. Errors: bad_format, naming `source`, when it has some only.
+Result<std::optional<StructureTokens>> find_structure_tokens(const Tokenizer& tokenizer,
+                                                             std::string_view source);
+
 }  // namespace hadal

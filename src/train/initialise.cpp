@@ -124,6 +124,9 @@ V4Model::TensorSource random_initialisation(const ModelConfig& config, std::uint
       case ParameterKind::vector:
         if (name.ends_with("_base")) fill_hyper_base(value, streams, own);
         if (name.ends_with("_scale")) value.fill_(0.1);
+        if (name.ends_with("read_weight")) value.fill_(1.0 / static_cast<double>(streams));
+        if (name.ends_with("write_weight")) value.fill_(1.0);
+        if (name.ends_with("_embed")) fill_normal(value, 0.1, own);
         break;
       case ParameterKind::bias:
       case ParameterKind::table:

@@ -112,6 +112,26 @@ void attention_backward(const AttentionShape& shape, const float* q, const float
                         const float* compressed, RopeTable rope, const float* p, float* d_o,
                         float* d_q, float* d_kv, float* d_compressed, float* d_sink);
 
+// --- Attention under a mask, with a sink (world-model.md 2.4)
+// -------------------------------------------------------------------------------------------------
+
+struct MaskedAttentionShape {
+  std::size_t batch, sequence, heads, kv_heads, width;  ///< width = head_dim
+  static constexpr std::size_t kBlock = 64;
+  std::size_t kv_head(std::size_t head) const { return head / (heads / kv_heads); }
+  std::size_t n_probabilities() const;
+};
+
+/// q, o [batch, sequence, heads, width], k, v [batch, sequence, kv_heads, width], sink [heads],
+/// mask [batch, sequence, sequence]: negative where token j <= i is not seen by token i (later
+/// ones must be negative too). p [n_probabilities()] is kept for the backward pass.
+void masked_attention_forward(const MaskedAttentionShape& shape, const float* q, const float* k,
+                              const float* v, const float* sink, const float* mask, float* o,
+                              float* p);
+void masked_attention_backward(const MaskedAttentionShape& shape, const float* q, const float* k,
+                               const float* v, const float* p, const float* d_o, float* d_q,
+                               float* d_k, float* d_v, float* d_sink);
+
 // --- Compressor pooling (4.1, 4.2)
 // ------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "train/kernels.h"
+#include "train/latent_losses.h"
 #include "train/model_files.h"
 #include "train/optimizer.h"
 #include "train/train_log.h"
@@ -36,6 +37,8 @@ struct Tally {
   double act_loss = 0.0, n_act = 0.0;
   double right = 0.0, n_decisions = 0.0;
   double mtp_right = 0.0, n_mtp = 0.0;
+  double latent = 0.0, n_latent = 0.0;  ///< latent loss, times predicted events
+  double latent_rank = 0.0, latent_log_std = 0.0, n_latent_parts = 0.0;  ///< sums over parts
   std::vector<Tensor> load;  ///< assignments per MoE block
 
   void add(const Tally& other) {
@@ -46,6 +49,11 @@ struct Tally {
     n_decisions += other.n_decisions;
     mtp_right += other.mtp_right;
     n_mtp += other.n_mtp;
+    latent += other.latent;
+    n_latent += other.n_latent;
+    latent_rank += other.latent_rank;
+    latent_log_std += other.latent_log_std;
+    n_latent_parts += other.n_latent_parts;
     if (load.size() < other.load.size()) load.resize(other.load.size());
     for (std::size_t i = 0; i < other.load.size(); ++i)
       if (other.load[i].defined())
@@ -94,7 +102,7 @@ void tally_main(const MicroBatch& part, const Tensor& losses, const Tensor& best
         tally.act_loss += static_cast<double>(loss[row]), tally.n_act += 1.0;
       if ((part.marks[target] & 2) != 0) {
         tally.n_decisions += 1.0;
-        tally.right += choice[row] == part.ids[target] ? 1.0 : 0.0;
+        tally.right += part.is_right(target, choice[row]) ? 1.0 : 0.0;
       }
     }
 }
@@ -109,18 +117,44 @@ void tally_mtp(const Targets& t, const Tensor& best, Tally& tally) {
   }
 }
 
+void tally_latent(const LatentLoss& latent, Tally& tally) {
+  if (!latent.loss.defined()) return;
+  const auto n = static_cast<double>(latent.n_events);
+  tally.latent += latent.loss.item<double>() * n;
+  tally.n_latent += n;
+  tally.latent_rank += latent.effective_rank;
+  tally.latent_log_std += latent.log_std;
+  tally.n_latent_parts += 1.0;
+}
+
 struct LossOptions {
   double total_weight;  ///< of the whole step
   double mtp_weight;    ///< 0: the block is not run
   double balance;       ///< weight of the balance loss of this micro-batch
+  double latent;        ///< weight of the latent loss of this micro-batch; 0: not formed
+  std::uint64_t seed;   ///< of the world model's mask dropout
 };
+
+/// What the world model's attention sees; mask dropout in training only.
+EventMasks masks_of(const WorldModelConfig& config, const MicroBatch& part, const Tensor& ids,
+                    std::uint64_t seed) {
+  std::vector<SequenceMask> rows;
+  for (const std::uint64_t index : part.indices)
+    rows.push_back(at::GradMode::is_enabled() ? training_mask(config, seed, index)
+                                              : evaluation_mask(config, index));
+  return make_event_masks(config, ids, rows);
+}
 
 /// Forward pass of one micro-batch; with gradients enabled also the backward pass into the model's
 /// leaves.
 Tally run_part(const V4Model& model, const MicroBatch& part, const LossOptions& options) {
   Tally tally;
   RouterTrace trace;
-  const Tensor h = model.streams(columns(part, 0).to(at::kLong), &trace);
+  WorldModelTrace world_model;
+  const Tensor ids = columns(part, 0).to(at::kLong);
+  if (model.world_model())
+    world_model.masks = masks_of(*model.config().world_model, part, ids, options.seed);
+  const Tensor h = model.streams(ids, &trace, &world_model);
   const Targets next = targets(part, 1);
   auto [loss, losses, best] =
       cross_entropy_loss(model.collapse(h), model.head(), next.ids, next.weights);
@@ -135,6 +169,13 @@ Tally run_part(const V4Model& model, const MicroBatch& part, const LossOptions& 
     total = total + mtp_loss * (options.mtp_weight / options.total_weight);
   }
   if (trace.balance.defined()) total = total + trace.balance * options.balance;
+  if (options.latent > 0.0) {
+    const LatentLoss latent =
+        latent_loss(*model.world_model()->predictor(), world_model.latents, world_model.masks, ids,
+                    *model.config().world_model->structure_tokens);
+    tally_latent(latent, tally);
+    if (latent.loss.defined()) total = total + latent.loss * options.latent;
+  }
   tally.load = std::move(trace.load);
   if (at::GradMode::is_enabled()) torch::autograd::backward({total}, {});
   return tally;
@@ -332,6 +373,12 @@ class Training {
     return run_.max_minutes > 0.0 && seconds_since(started_) > 60.0 * run_.max_minutes;
   }
 
+  /// Without structure tokens there are no events to predict.
+  bool has_latent_loss() const {
+    const auto& world_model = config_.model.world_model;
+    return world_model && world_model->loss.latent > 0.0 && world_model->structure_tokens;
+  }
+
   bool is_rounding() const {
     return progress_share(config_, state_.progress) >= 1.0 - config_.quantize_share;
   }
@@ -343,7 +390,11 @@ class Training {
     const double parts = static_cast<double>(batch.parts.size());
     const Tally tally = workers_.run(
         batch,
-        {batch.total_weight, with_mtp ? config_.mtp_weight : 0.0, config_.balance_loss / parts},
+        {.total_weight = batch.total_weight,
+         .mtp_weight = with_mtp ? config_.mtp_weight : 0.0,
+         .balance = config_.balance_loss / parts,
+         .latent = has_latent_loss() ? config_.model.world_model->loss.latent / parts : 0.0,
+         .seed = config_.seed},
         true);
     std::vector<Tensor> gradients = workers_.take_gradients();
     const double factor = learning_rate_factor(config_, state_.progress);
@@ -357,12 +408,23 @@ class Training {
     row.act_loss = share(tally.act_loss, tally.n_act);
     row.next_action_accuracy = share(tally.right, tally.n_decisions);
     row.mtp_accuracy = share(tally.mtp_right, tally.n_mtp);
+    if (tally.n_latent > 0.0) {
+      row.latent_loss = tally.latent / tally.n_latent;
+      row.latent_rank = tally.latent_rank / tally.n_latent_parts;
+      row.latent_log_std = tally.latent_log_std / tally.n_latent_parts;
+    }
     return row;
   }
 
   void evaluate(LogRow& row) {
     if (is_rounding()) workers_.round();
-    const Tally tally = workers_.run(heldout_, {heldout_.total_weight, 0.0, 0.0}, false);
+    const Tally tally = workers_.run(heldout_,
+                                     {.total_weight = heldout_.total_weight,
+                                      .mtp_weight = 0.0,
+                                      .balance = 0.0,
+                                      .latent = 0.0,
+                                      .seed = config_.seed},
+                                     false);
     row.heldout_loss = tally.loss / heldout_.total_weight;
     row.heldout_act_loss = share(tally.act_loss, tally.n_act);
     row.heldout_accuracy = share(tally.right, tally.n_decisions);

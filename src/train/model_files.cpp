@@ -120,9 +120,11 @@ Result<void> decode_into(const Checkpoint& checkpoint, const FileTensor& t) {
   return {};
 }
 
+/// Those of a written model.
 std::vector<FileTensor> file_tensors(const V4Model& model) {
   std::vector<FileTensor> tensors;
-  for (const Parameter& p : model.parameters()) add_file_tensors(p.name, p.value, tensors);
+  for (const Parameter& p : model.parameters())
+    if (!is_train_only(p.name)) add_file_tensors(p.name, p.value, tensors);
   return tensors;
 }
 

@@ -15,11 +15,13 @@
 namespace hadal::train {
 
 /// Writes a model directory that the engine opens: config.json, model.safetensors (f32, original
-/// names, one tensor per expert) and, if the text is not empty, tokenizer.json. Errors: io_error.
+/// names, one tensor per expert; not the train-only ones) and, if the text is not empty,
+/// tokenizer.json. Errors: io_error.
 Result<void> write_model(const V4Model& model, const std::string& tokenizer_json,
                          const std::filesystem::path& directory);
 
-/// Overwrites the weights of `model` with those of an opened checkpoint, decoded to f32. Errors:
+/// Overwrites the weights of `model` with those of an opened checkpoint, decoded to f32; train-only
+/// ones stay as they are. Errors:
 /// bad_format (a tensor is missing or of another shape; `model` is then partly overwritten).
 Result<void> read_weights(const Checkpoint& checkpoint, const V4Model& model);
 

@@ -216,6 +216,37 @@ struct Attention : Function<Attention> {
   }
 };
 
+MaskedAttentionShape masked_attention_shape(const Tensor& q, const Tensor& k) {
+  return {dim(q, 0), dim(q, 1), dim(q, 2), dim(k, 2), dim(q, 3)};
+}
+
+struct MaskedAttention : Function<MaskedAttention> {
+  static Tensor forward(AutogradContext* ctx, Tensor q, Tensor k, Tensor v, Tensor sink,
+                        Tensor mask) {
+    q = q.contiguous();
+    k = k.contiguous();
+    v = v.contiguous();
+    const MaskedAttentionShape shape = masked_attention_shape(q, k);
+    Tensor o = at::empty_like(q),
+           p = at::empty({static_cast<std::int64_t>(shape.n_probabilities())});
+    masked_attention_forward(shape, data(q), data(k), data(v), data(sink), data(mask), data(o),
+                             data(p));
+    ctx->save_for_backward({q, k, v, sink, p});
+    return o;
+  }
+  static tensor_list backward(AutogradContext* ctx, tensor_list gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor &q = saved[0], &k = saved[1], &v = saved[2];
+    const Tensor d_o = gradients[0].contiguous();
+    Tensor d_q = at::empty_like(q), d_k = at::empty_like(k), d_v = at::empty_like(v),
+           d_sink = at::empty_like(saved[3]);
+    masked_attention_backward(masked_attention_shape(q, k), data(q), data(k), data(v),
+                              data(saved[4]), data(d_o), data(d_q), data(d_k), data(d_v),
+                              data(d_sink));
+    return {d_q, d_k, d_v, d_sink, {}};
+  }
+};
+
 PoolShape pool_shape(const Tensor& k, const Tensor& ape, bool overlap) {
   return {dim(k, 0), dim(k, 1), dim(k, 2) / (overlap ? 2 : 1), dim(ape, 0), overlap};
 }
@@ -360,6 +391,11 @@ Tensor attention(const Tensor& q, const Tensor& kv, const Tensor& compressed, co
                  std::int64_t ratio) {
   return Attention::apply(q, kv, or_empty(compressed), sink, or_empty(selected), or_empty(rope.cos),
                           or_empty(rope.sin), window, ratio);
+}
+
+Tensor masked_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& sink,
+                        const Tensor& mask) {
+  return MaskedAttention::apply(q, k, v, sink, mask);
 }
 
 Tensor pool(const Tensor& k, const Tensor& g, const Tensor& ape, bool overlap) {

@@ -44,6 +44,12 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& kv, const at::Tensor
                      const at::Tensor& sink, const at::Tensor& selected, const Rope& rope,
                      std::int64_t window, std::int64_t ratio);
 
+/// q [B, S, H, c], k, v [B, S, H', c] (H' divides H), sink [H]; mask [B, 1, S, S], contiguous:
+/// negative where token j is not seen by token i, as for all j > i. Scores q.k / sqrt(c), the sink
+/// in the denominator only. Result [B, S, H, c].
+at::Tensor masked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const at::Tensor& sink, const at::Tensor& mask);
+
 /// k, g [B, S, token_width], ape [ratio, token_width] -> pooled rows [B, S / ratio, width] before
 /// norm and rope (4).
 at::Tensor pool(const at::Tensor& k, const at::Tensor& g, const at::Tensor& ape, bool overlap);

@@ -5,12 +5,16 @@
 #include "train/model_files.h"
 #include "train/token_stream.h"
 #include "train/v4_model.h"
+#include "train/world_model_for_test.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
+#include <tuple>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -149,6 +153,114 @@ TEST_P(Oracle, EngineAndLibTorchAgreeOnARandomConfig) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Oracle, testing::Range(0u, 12u));
+
+/// All tokens at once and one by one, in both backends, against `expected` [n_tokens, vocab].
+void expect_engine_agrees(const std::filesystem::path& directory,
+                          std::span<const std::int32_t> prompt, const Tensor& expected) {
+  for (const BackendKind kind : {BackendKind::ref, BackendKind::cpu}) {
+    const auto engine = open_engine(directory.string(), kind);
+    ASSERT_NE(engine, nullptr);
+    SequenceState state = engine->model().new_sequence();
+    const ForwardInput input{.state = &state, .tokens = prompt, .logits = LogitsFor::all};
+    const ForwardOutput once = engine->model().forward({&input, 1}, true);
+    expect_close(as_tensor(once.logits, once.vocab_size), expected, "one shot");
+
+    SequenceState stepwise = engine->model().new_sequence();
+    Tensor rows = at::empty_like(expected);
+    for (std::size_t i = 0; i < prompt.size(); ++i) {
+      const ForwardInput one{
+          .state = &stepwise, .tokens = prompt.subspan(i, 1), .logits = LogitsFor::all};
+      const ForwardOutput row = engine->model().forward({&one, 1});
+      rows[static_cast<std::int64_t>(i)].copy_(as_tensor(row.logits, row.vocab_size)[0]);
+    }
+    expect_close(rows, expected, "one by one");
+  }
+}
+
+/// random_config with structure tokens and a world model of random sizes.
+ModelConfig random_world_model_config(std::mt19937& random, MaskMode mask) {
+  const auto pick = [&](std::initializer_list<std::size_t> values) {
+    return *(values.begin() + static_cast<std::ptrdiff_t>(random() % values.size()));
+  };
+  ModelConfig c = random_config(random);
+  c.vocab_size = kFirstStructureToken + StructureTokens::kCount;
+  WorldModelConfig w;
+  w.layers = pick({1, 2});
+  w.after_layer = pick({0, 1, 3});
+  w.latent_dim = pick({20, 32, 48});
+  w.n_kv_heads = pick({1, 2});
+  w.n_heads = w.n_kv_heads * pick({1, 3});
+  w.head_dim = pick({8, 12});
+  w.intermediate = pick({16, 40});
+  w.n_latent_steps = pick({1, 3});
+  w.rope_dim = pick({0, 4, 8});
+  w.skip_root = random() % 2 == 0;
+  w.mask = mask;
+  w.structure_tokens = test_structure_tokens();
+  c.world_model = w;
+  return c;
+}
+
+using WorldModelOracleCase = std::tuple<MaskMode, unsigned>;
+
+class WorldModelOracle : public testing::TestWithParam<WorldModelOracleCase> {};
+
+TEST_P(WorldModelOracle, EngineAndLibTorchAgreeOnEvents) {
+  const at::NoGradGuard no_grad;
+  const auto [mask, seed] = GetParam();
+  std::mt19937 random(seed);
+  const ModelConfig config = random_world_model_config(random, mask);
+  const V4Model model(config, appendix_weights(config));
+  const std::filesystem::path directory =
+      std::filesystem::temp_directory_path() /
+      ("hadal_oracle_" + std::string(name_of(mask)) + std::to_string(seed));
+  ASSERT_TRUE(write_model(model, "", directory).has_value());
+  const auto ids = random_events(seed, 12);
+  const Tensor expected = at::linear(model.collapse(model.streams(as_tensor(ids))), model.head());
+
+  expect_engine_agrees(directory, ids, expected);
+
+  std::filesystem::remove_all(directory);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, WorldModelOracle,
+                         testing::Combine(testing::Values(MaskMode::causal_graph,
+                                                          MaskMode::causal_parents,
+                                                          MaskMode::token_causal,
+                                                          MaskMode::random_graph, MaskMode::none),
+                                          testing::Range(0u, 4u)));
+
+TEST(TextStream, KnowsTheBestActionsOfEachDecision) {
+  const std::filesystem::path builtin =
+      std::filesystem::path(HADAL_SOURCE_DIR) / "models" / "builtin";
+  std::ifstream file(builtin / "tokenizer.json");
+  const auto tokenizer =
+      Tokenizer::from_json(std::string(std::istreambuf_iterator<char>(file), {}), "tokenizer.json");
+  ASSERT_TRUE(tokenizer.has_value());
+  TrainingTextOptions options;
+  options.world.branch_share = 1.0;  // two branches: the first action is often a free choice
+  const TextStream stream(
+      *tokenizer,
+      [&](std::uint64_t index, int depth) {
+        return training_text(worlds::Split::test, 7, index, options, depth);
+      },
+      1024);
+
+  std::size_t n_decisions = 0, n_with_choice = 0;
+  for (std::uint64_t index = 0; index < 200; ++index) {
+    const Sample sample = stream.at(index, 3);
+    ASSERT_EQ(sample.optimal.size(), sample.decisions.size());
+    for (std::size_t d = 0; d < sample.decisions.size(); ++d) {
+      const auto& best = sample.optimal[d];
+      EXPECT_EQ(std::count(best.begin(), best.end(), sample.ids[sample.decisions[d]]), 1)
+          << "sequence " << index << " decision " << d;
+      ++n_decisions;
+      n_with_choice += best.size() > 1 ? 1 : 0;
+    }
+  }
+  EXPECT_GT(n_decisions, 200u);
+  EXPECT_GT(n_with_choice, 5u);
+}
 
 /// The tokens that the engine chooses greedily after `prompt`.
 std::vector<std::int32_t> greedy(Engine& engine, const std::vector<std::int32_t>& prompt,

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct Sample {
   std::vector<float> weights;  ///< weights[i]: of predicting ids[i]; same length as ids
   std::vector<std::size_t>
       decisions;  ///< i where ids[i] names the mechanism of an action that is to be learnt
+  std::vector<std::vector<std::int32_t>> optimal;  ///< for each decision, the tokens that are as
+                                                   ///< good as ids[i]; empty: none known
   std::vector<std::size_t> act_tokens;  ///< i inside such an action (cause list, call, closer)
 };
 
@@ -38,11 +41,14 @@ class TextStream final : public TokenStream {
   Sample at(std::uint64_t index, int max_depth) const override;
 
  private:
-  void mark_decisions(Sample& sample) const;
+  /// Tokens of the optimal ids of acts, by the place of their opener.
+  using OptimalTokens = std::map<std::size_t, std::vector<std::int32_t>>;
+  void mark_decisions(Sample& sample, const OptimalTokens& optimal) const;
 
   const Tokenizer* tokenizer_;
   Source source_;
   std::size_t max_length_;
+  std::vector<std::int32_t> event_ids_;  ///< of <|e0|>, <|e1|>, ..; empty when there are none
   std::int32_t act_, by_,
       end_;  ///< ids of <|act|>, <|by|>, <|/ev|>; -1 when the vocabulary lacks them
 };
@@ -54,7 +60,13 @@ struct MicroBatch {
       ids;  ///< [batch, sequence + 2]: two more, for the targets of the MTP block
   std::vector<float> weights;       ///< [batch, sequence + 2]; 0 on padding
   std::vector<std::uint8_t> marks;  ///< [batch, sequence + 2]: bit 0 act token, bit 1 decision
-  std::size_t n_tokens = 0;         ///< without padding
+  std::map<std::size_t, std::vector<std::int32_t>> optimal;  ///< by index in ids: Sample::optimal
+  std::vector<std::uint64_t> indices;  ///< [batch]: of each sequence in the stream
+  std::size_t n_tokens = 0;            ///< without padding
+
+  /// Whether `choice` in place of ids[target], a decision, is an action that a shortest plan can
+  /// begin with.
+  bool is_right(std::size_t target, std::int32_t choice) const;
 };
 
 /// All micro-batches of one optimiser step.

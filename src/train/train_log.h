@@ -20,11 +20,13 @@ struct LogRow {
   double learning_rate = 0.0;
   double loss = 0.0;                  ///< weighted mean of the training batch
   double act_loss = 0.0;              ///< mean over tokens of actions
-  double next_action_accuracy = 0.0;  ///< argmax == the teacher's mechanism at each decision
+  double next_action_accuracy = 0.0;  ///< share of decisions whose argmax is a best next action
   double mtp_accuracy = 0.0;          ///< argmax of the MTP block == the token after next
   double gradient_norm = 0.0;
   double max_load = 0.0;  ///< busiest expert / mean, worst block
   std::optional<double> heldout_loss, heldout_act_loss, heldout_accuracy;
+  /// Of runs with the latent loss (latent_losses.h): it, and what shows a collapse.
+  std::optional<double> latent_loss, latent_rank, latent_log_std;
 };
 
 /// Appends rows to a CSV file; rows after `resume_step` of an interrupted run are dropped first.

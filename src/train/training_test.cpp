@@ -8,9 +8,11 @@
 #include "train/optimizer.h"
 #include "train/train_log.h"
 #include "train/weight_rounding.h"
+#include "train/world_model_for_test.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -38,7 +40,25 @@ class CountingStream final : public TokenStream {
     for (std::uint32_t i = 0; i < length; ++i, id = (id + 3) % 40) sample.ids.push_back(id);
     sample.weights.assign(sample.ids.size(), 1.0f);
     sample.decisions = {4};
+    sample.optimal = {{sample.ids[4], 45}};
     sample.act_tokens = {4, 5};
+    return sample;
+  }
+  mutable std::atomic<bool> stop{false};
+
+ private:
+  std::uint64_t stop_at_;
+};
+
+/// Sequences of events, for runs with a world model.
+class EventStream final : public TokenStream {
+ public:
+  explicit EventStream(std::uint64_t stop_at = ~0ull) : stop_at_(stop_at) {}
+  Sample at(std::uint64_t index, int) const override {
+    if (index >= stop_at_) stop.store(true);
+    Sample sample;
+    sample.ids = random_events(index, 4);
+    sample.weights.assign(sample.ids.size(), 1.0f);
     return sample;
   }
   mutable std::atomic<bool> stop{false};
@@ -105,6 +125,81 @@ TEST_F(TrainingTest, AResumedRunEndsWithTheSameBits) {
 
   ASSERT_TRUE(straight.has_value() && stopped.has_value() && resumed.has_value());
   EXPECT_FALSE(stopped->complete);
+  EXPECT_LT(stopped->steps, 12u);
+  EXPECT_EQ(resumed->steps, 12u);
+  EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
+}
+
+/// With all that a world model can have: dropout of masks and the auxiliary loss.
+TrainRun with_world_model(TrainRun run) {
+  run.config.model = world_model_config();
+  run.config.model.index_topk = 64;
+  run.config.model.world_model->mask_dropout = 0.3;
+  run.config.model.world_model->loss.latent = 0.3;
+  return run;
+}
+
+TEST_F(TrainingTest, AWorldModelLearnsAndIsWrittenWithoutItsTrainOnlyTensors) {
+  const EventStream stream;
+
+  const auto start = run_training(with_world_model(run_of(stream, "zero", 1)));
+  const auto end = run_training(with_world_model(run_of(stream, "thirty", 30)));
+
+  ASSERT_TRUE(start.has_value() && end.has_value()) << (end ? "" : end.error().message);
+  EXPECT_LT(end->heldout_loss, 0.8 * start->heldout_loss);
+  const auto before = SafetensorsFile::open(directory_ / "zero" / "model.safetensors"),
+             after = SafetensorsFile::open(directory_ / "thirty" / "model.safetensors");
+  ASSERT_TRUE(before.has_value() && after.has_value());
+  const std::vector<std::string> names = {"read_weight",
+                                          "write_weight",
+                                          "in_norm.weight",
+                                          "in_proj.weight",
+                                          "step_embed",
+                                          "layers.1.attn_norm.weight",
+                                          "layers.1.q_proj.weight",
+                                          "layers.1.k_proj.weight",
+                                          "layers.1.v_proj.weight",
+                                          "layers.1.o_proj.weight",
+                                          "layers.1.attn_sink",
+                                          "layers.1.ffn_norm.weight",
+                                          "layers.1.w1.weight",
+                                          "layers.0.w2.weight",
+                                          "layers.0.w3.weight",
+                                          "out_norm.weight",
+                                          "out_proj.weight"};
+  for (const std::string& name : names) {
+    const SafetensorsTensor* a = before->view().find("world_model." + name);
+    const SafetensorsTensor* b = after->view().find("world_model." + name);
+    ASSERT_TRUE(a != nullptr && b != nullptr) << name;
+    EXPECT_FALSE(std::equal(a->data.begin(), a->data.end(), b->data.begin())) << name;
+  }
+  std::size_t n = 0;
+  for (const SafetensorsTensor& t : after->view().tensors()) {
+    EXPECT_EQ(t.name.find("predictor"), std::string::npos) << t.name;
+    n += t.name.find("world_model.") == 0 ? 1 : 0;
+  }
+  EXPECT_EQ(n, 7u + 2u * 10u);
+  std::ifstream csv(directory_ / "thirty" / "train.csv");
+  std::string header, row;
+  ASSERT_TRUE(std::getline(csv, header) && std::getline(csv, row));
+  EXPECT_TRUE(header.ends_with(",latent_loss,latent_rank,latent_log_std"));
+  EXPECT_EQ(std::count(header.begin(), header.end(), ','), std::count(row.begin(), row.end(), ','));
+  EXPECT_NE(row.back(), ',') << row;
+  const auto run = SafetensorsFile::open(directory_ / "thirty" / "trainer.safetensors");
+  ASSERT_TRUE(run.has_value());
+  EXPECT_NE(run->view().find("parameter.world_model.predictor.0.weight"), nullptr);
+}
+
+TEST_F(TrainingTest, AResumedRunWithAWorldModelEndsWithTheSameBits) {
+  const EventStream whole, first_half(4 * 5), second_half;
+  TrainRun interrupted = with_world_model(run_of(first_half, "resumed", 12));
+  interrupted.stop = &first_half.stop;
+
+  const auto straight = run_training(with_world_model(run_of(whole, "straight", 12)));
+  const auto stopped = run_training(interrupted);
+  const auto resumed = run_training(with_world_model(run_of(second_half, "resumed", 12)));
+
+  ASSERT_TRUE(straight.has_value() && stopped.has_value() && resumed.has_value());
   EXPECT_LT(stopped->steps, 12u);
   EXPECT_EQ(resumed->steps, 12u);
   EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
@@ -243,6 +338,9 @@ TEST(StepBatch, HoldsEverySampleOnceShiftedByNothing) {
       for (std::size_t j = 0; j < width; ++j) {
         const std::size_t at = i * width + j;
         n_decisions += (part.marks[at] & 2) != 0 ? 1 : 0;
+        EXPECT_TRUE(part.is_right(at, part.ids[at]));
+        EXPECT_EQ(part.is_right(at, 45), (part.marks[at] & 2) != 0);
+        EXPECT_FALSE(part.is_right(at, 46));
         EXPECT_EQ(part.weights[at] > 0.0f, part.ids[at] != 49);
         if (part.weights[at] > 0.0f) ++n_tokens;
         if (j > 0 && part.weights[at] > 0.0f) {
@@ -250,6 +348,15 @@ TEST(StepBatch, HoldsEverySampleOnceShiftedByNothing) {
         }
       }
   }
+  std::vector<std::uint64_t> indices;
+  for (const MicroBatch& part : step.parts) {
+    ASSERT_EQ(part.indices.size(), part.batch);
+    for (std::size_t i = 0; i < part.batch; ++i)
+      EXPECT_EQ(part.ids[i * (part.sequence + 2)], stream.at(part.indices[i], 3).ids[0]);
+    indices.insert(indices.end(), part.indices.begin(), part.indices.end());
+  }
+  std::sort(indices.begin(), indices.end());
+  EXPECT_EQ(indices, (std::vector<std::uint64_t>{100, 101, 102, 103, 104, 105, 106, 107, 108}));
   EXPECT_EQ(n_sequences, 9u);
   EXPECT_EQ(n_decisions, 9u);
   EXPECT_EQ(n_tokens, step.n_tokens);

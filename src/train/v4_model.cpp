@@ -72,6 +72,9 @@ V4Model::V4Model(const ModelConfig& c, const TensorSource& source) : config_(c) 
   for (std::size_t l = 0; l < c.num_hidden_layers; ++l)
     layers_.push_back(make_layer(source, fmt::format("layers.{}.", l), c.layer_types[l],
                                  i64(c.compress_ratios[l]), c.mlp_layer_types[l]));
+  if (c.world_model)
+    world_model_.emplace(c, [&](const std::string& name, ParameterKind kind,
+                                at::IntArrayRef shape) { return make(source, name, kind, shape); });
   for (std::size_t m = 0; m < c.num_nextn_predict_layers; ++m) {
     const std::string prefix = fmt::format("mtp.{}.", m);
     MtpWeights w;
@@ -225,7 +228,7 @@ Tensor V4Model::norm(const Tensor& x, const Tensor& weight) const {
   return norm_rope(x, weight, config_.rms_norm_eps, {}, 1, 1);
 }
 
-Tensor V4Model::streams(const Tensor& ids, RouterTrace* trace) const {
+Tensor V4Model::streams(const Tensor& ids, RouterTrace* trace, WorldModelTrace* world_model) const {
   const Shape shape{ids.size(0), ids.size(1)};
   HADAL_CHECK(shape.sequence <= i64(config_.max_position_embeddings),
               "the sequence fits max_position_embeddings");
@@ -233,8 +236,20 @@ Tensor V4Model::streams(const Tensor& ids, RouterTrace* trace) const {
   Tensor h = e.unsqueeze(1)
                  .expand({e.size(0), i64(config_.hc_mult), e.size(1)})
                  .contiguous();  // [N, n, d]
-  for (std::size_t l = 0; l < layers_.size(); ++l) h = layer(layers_[l], h, ids, shape, l, trace);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    h = layer(layers_[l], h, ids, shape, l, trace);
+    if (config_.world_model && config_.world_model->after_layer == l)
+      h = add_world_model(h, ids, world_model);
+  }
   return h;
+}
+
+Tensor V4Model::add_world_model(const Tensor& h, const Tensor& ids, WorldModelTrace* trace) const {
+  if (trace != nullptr) return world_model_->forward(h, trace->masks, &trace->latents);
+  const std::vector<SequenceMask> rows(static_cast<std::size_t>(ids.size(0)),
+                                       {.mode = config_.world_model->mask});
+  const EventMasks masks = make_event_masks(*config_.world_model, ids.contiguous(), rows);
+  return world_model_->forward(h, masks, nullptr);
 }
 
 Tensor V4Model::collapse(const Tensor& h) const {
@@ -382,6 +397,9 @@ Result<void> check_trainable(const ModelConfig& c) {
   if (c.hc_mult == 0 || c.hc_sinkhorn_iters == 0)
     return error(ErrorCode::invalid_argument,
                  "train: hc_mult and hc_sinkhorn_iters must be at least 1");
+  if (c.world_model && c.world_model->loss.counterfactual > 0.0)
+    return error(ErrorCode::unsupported,
+                 "train: world_model.loss.counterfactual must be 0: no stream gives pairs yet");
   return {};
 }
 

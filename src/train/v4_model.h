@@ -6,6 +6,8 @@
 #include "base/result.h"
 #include "engine/model/config.h"
 #include "train/ops.h"
+#include "train/parameter.h"
+#include "train/world_model.h"
 
 #include <cstdint>
 #include <functional>
@@ -18,28 +20,6 @@
 #include <ATen/ATen.h>
 
 namespace hadal::train {
-
-/// What a tensor is for; decides its initialisation and its optimiser.
-enum class ParameterKind {
-  matrix,     ///< hidden matrix (or stack of expert matrices)
-  embedding,  ///< embedding table
-  head,       ///< output matrix
-  router,     ///< gate matrix
-  norm,       ///< norm weight, initially 1
-  hyper,      ///< hyper-connection fn matrices
-  vector,     ///< sinks, ape, hyper-connection base and scale
-  bias,       ///< router bias: state without gradient
-  table,      ///< tid2eid: int64, fixed
-};
-
-/// One tensor of the model. Expert stacks carry "experts.*" in the name and are written one file
-/// tensor per expert.
-struct Parameter {
-  std::string name;  ///< original DeepSeek name (8.2); stacks: layers.N.ffn.experts.*.w1.weight
-  ParameterKind kind;
-  at::Tensor value;
-  bool trainable() const { return kind != ParameterKind::bias && kind != ParameterKind::table; }
-};
 
 struct HyperWeights {
   at::Tensor fn, base, scale;
@@ -88,6 +68,12 @@ struct RouterTrace {
       balance;  ///< sum over blocks of the sequence-wise balance loss, undefined if not asked for
 };
 
+/// The world model's part of a forward pass.
+struct WorldModelTrace {
+  EventMasks masks;  ///< in: what its attention sees
+  Latents latents;   ///< out
+};
+
 class V4Model {
  public:
   /// Gives the storage of each tensor; called once per parameter in a fixed order.
@@ -101,8 +87,10 @@ class V4Model {
   V4Model replica() const;
 
   /// Streams [N, n, d] after the last layer, for ids [B, S] int64 starting at position 0 (right
-  /// padding is harmless).
-  at::Tensor streams(const at::Tensor& ids, RouterTrace* trace = nullptr) const;
+  /// padding is harmless). Without `world_model` the masks of a config that has one are those of
+  /// its mode, with seed 0.
+  at::Tensor streams(const at::Tensor& ids, RouterTrace* trace = nullptr,
+                     WorldModelTrace* world_model = nullptr) const;
   /// Normed output vectors [N, d] of the main model: logits = z head^T.
   at::Tensor collapse(const at::Tensor& streams) const;
   /// The same for MTP block `block`: `streams` of the previous stage and the ids shifted by one,
@@ -112,6 +100,8 @@ class V4Model {
 
   const at::Tensor& head() const { return head_; }
   const ModelConfig& config() const { return config_; }
+  /// Nothing when the config has none.
+  const std::optional<WorldModel>& world_model() const { return world_model_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// Router biases per MoE block, undefined for hash layers; same order as RouterTrace::load.
   std::vector<at::Tensor> router_biases() const;
@@ -144,12 +134,15 @@ class V4Model {
                  std::size_t block, RouterTrace* trace) const;
   at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
   HyperSettings hyper_settings() const;
+  at::Tensor add_world_model(const at::Tensor& h, const at::Tensor& ids,
+                             WorldModelTrace* trace) const;
 
   ModelConfig config_;
   std::vector<Parameter> parameters_;
   at::Tensor embed_, head_, norm_;
   HyperWeights hc_head_;
   std::vector<LayerWeights> layers_;
+  std::optional<WorldModel> world_model_;
   std::vector<MtpWeights> mtp_;
   Rope main_rope_, compress_rope_;
   std::map<std::int64_t, Rope> row_ropes_;  ///< compress table at positions 0, ratio, 2 ratio, ...

@@ -42,7 +42,8 @@ ChatEpisode training_chat_episode(const WorldKey& key, const WorldOptions& optio
                              std::string(tool_name(world, action)),
                              {{std::string(world.domain->parameter), item_name(world, action)}},
                              text_of(narrator.observation(step.outcome)),
-                             step.is_mistake});
+                             step.is_mistake,
+                             narrator.ids_of(step.optimal)});
   }
   return episode;
 }

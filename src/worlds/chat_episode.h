@@ -28,8 +28,9 @@ struct ChatStep {
   std::string content;  ///< `<|act|><|e41|><|by|><|e7|><|e3|><|:|>`: the call is the event's body
   std::string tool;
   std::vector<Argument> arguments;
-  std::string result;  ///< `<|obs|>...<|/ev|>`
-  bool is_mistake;     ///< carries no loss on content and call
+  std::string result;            ///< `<|obs|>...<|/ev|>`
+  bool is_mistake;               ///< carries no loss on content and call
+  std::vector<int> optimal_ids;  ///< as Piece::optimal_ids
 };
 
 struct ChatEpisode {

@@ -1,6 +1,7 @@
 #include "worlds/chat_episode.h"
 
 #include "worlds/generator.h"
+#include "worlds/phrase.h"
 #include "worlds/small_talk.h"
 #include "worlds/test_world.h"
 
@@ -14,7 +15,8 @@ namespace {
 
 TEST(ChatEpisode, HoldsTheEventsOfTheNarrativeOfTheSameKey) {
   for (std::uint64_t i = 0; i < 200; ++i) {
-    const WorldKey key{.depth = static_cast<int>(i % 3) + 1, .index = i};
+    const WorldKey key{
+        .domain = i / 3 % domains().size(), .depth = static_cast<int>(i % 3) + 1, .index = i};
     const World world = generate_world(key, varied_worlds());
     const ChatEpisode episode = training_chat_episode(key, varied_worlds());
     std::string text = std::string(kBosToken) + episode.opening.system;
@@ -44,6 +46,18 @@ TEST(ChatEpisode, DefinesEveryToolItCallsAndAsksInPlainWords) {
   EXPECT_TRUE(episode.opening.request.starts_with("Please make the "));
   EXPECT_TRUE(episode.closing.starts_with("Done: the "));
   EXPECT_EQ(episode.opening.request.find("<|"), std::string::npos);
+}
+
+TEST(ChatEpisode, SpeaksEveryDomain) {
+  const WorldKey key{.domain = parse_domain_choice("industrial")->indices[0], .depth = 2};
+  const ChatEpisode episode = training_chat_episode(key, {});
+  const World world = generate_world(key, {});
+  const std::string goal = sentence(world, world.goal.front());
+  EXPECT_TRUE(episode.opening.system.starts_with("industrial; tools: "));
+  EXPECT_EQ(episode.opening.request, "Please see to it that " + goal + ".");
+  EXPECT_EQ(episode.closing, "Done: " + goal + ".");
+  for (const ToolDefinition& tool : episode.opening.tools)
+    EXPECT_GT(tool.description.size(), std::string("makes it ").size()) << tool.name;
 }
 
 TEST(SmallTalk, HasAboutFortyDifferentQuestionsAndAnswersInOneSentence) {

@@ -16,10 +16,14 @@
 namespace hadal::worlds {
 namespace {
 
-/// Worlds of all splits and depths 1-3 in turn.
+/// Worlds of all domains, splits and depths 1-3 in turn.
 WorldKey key_of(std::uint64_t i) {
   constexpr Split kSplits[] = {Split::train, Split::test, Split::test_names};
-  return {.split = kSplits[i / 3 % 3], .depth = static_cast<int>(i % 3) + 1, .seed = 3, .index = i};
+  return {.split = kSplits[i / 3 % 3],
+          .domain = i / 9 % domains().size(),
+          .depth = static_cast<int>(i % 3) + 1,
+          .seed = 3,
+          .index = i};
 }
 
 void expect_plan_works(const World& world) {

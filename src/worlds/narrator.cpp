@@ -200,6 +200,12 @@ std::vector<Piece> Narrator::prompt() {
   return pieces;
 }
 
+std::vector<int> Narrator::ids_of(const std::vector<int>& mechanisms) const {
+  std::vector<int> ids;
+  for (const int m : mechanisms) ids.push_back(mechanism_ids_[static_cast<std::size_t>(m)]);
+  return ids;
+}
+
 std::vector<Piece> Narrator::act_prefix() {
   act_ = next_id();
   act_ids_.push_back(act_);
@@ -424,7 +430,9 @@ std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& o
   for (const Chapter& chapter : story.chapters) {
     if (&chapter != &story.chapters.front()) append(pieces, narrator.goal_event(chapter.goal));
     for (const TeacherStep& step : chapter.steps) {
-      append(pieces, narrator.act_prefix());
+      std::vector<Piece> prefix = narrator.act_prefix();
+      prefix.front().optimal_ids = narrator.ids_of(step.optimal);
+      append(pieces, std::move(prefix));
       append(pieces, narrator.act_body(step.mechanism, step.is_mistake));
       append(pieces, narrator.observation(step.outcome));
     }

@@ -44,6 +44,8 @@ std::vector<std::string> structure_tokens();
 struct Piece {
   std::string text;
   float weight;
+  /// Of <|act|>: the event ids of the mechanisms with which a shortest plan can begin.
+  std::vector<int> optimal_ids = {};
 };
 
 std::string text_of(const std::vector<Piece>& pieces);
@@ -77,6 +79,8 @@ class Narrator {
   /// Opens the next act up to the point where the agent must name its causes:
   /// `<|act|><|eN|><|by|>`.
   std::vector<Piece> act_prefix();
+  /// The event ids of these mechanisms.
+  std::vector<int> ids_of(const std::vector<int>& mechanisms) const;
   /// What a teacher writes after act_prefix(): cause list, call, closer. @param is_mistake  gives
   /// it weight 0.
   std::vector<Piece> act_body(int mechanism, bool is_mistake);

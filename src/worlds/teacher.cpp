@@ -46,7 +46,7 @@ std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions&
     is_mistake = is_mistake && !mistakes.empty();
     n_mistakes += is_mistake ? 1 : 0;
     const int mechanism = draw(is_mistake ? mistakes : best);
-    steps.push_back({mechanism, is_mistake, simulator.apply(mechanism)});
+    steps.push_back({mechanism, is_mistake, simulator.apply(mechanism), best});
   }
   return steps;
 }

@@ -15,6 +15,7 @@ struct TeacherStep {
   bool is_mistake;  ///< not the beginning of any shortest plan from there; the goal stays within
                     ///< reach
   Outcome outcome;
+  std::vector<int> optimal;  ///< mechanisms with which a shortest plan could begin
 };
 
 /// A successful episode. Deterministic in world.key. Where several actions are best, one is drawn.

@@ -85,6 +85,30 @@ grep -q '"hidden_size"' show.json || fail "show --json lacks the config"
 "$hadal" run -m st-f32 --raw -p "abc" -n 5 --seed 3 --draft 2 -t 1 >two.txt 2>err.txt || fail "run --draft: $(cat err.txt)"
 same one.txt two.txt "run with and without drafts"
 
+# --- world model: structure tokens are 200 .. 305 in the order of StructureTokens::name ---
+world='"world_model": {"after_layer": 1, "latent_dim": 32, "n_heads": 4, "head_dim": 8, "intermediate": 48,'
+world+=" \"n_latent_steps\": 2, \"max_latent_steps\": 3, \"structure_tokens\": [$(seq -s, 200 305)]},"
+sed "s/\"num_nextn_predict_layers\"/$world &/" config.json >world.json
+"$hadal" synth --config world.json --out world 2>err.txt || fail "synth world: $(cat err.txt)"
+"$hadal" synth --config world.json --out world.gguf --format gguf >out.txt 2>err.txt && fail "synth wrote a world model as GGUF"
+grep -q "world_model" err.txt || fail "synth does not say why no GGUF: $(cat err.txt)"
+event=1,2,200,211,208,7,209,3,203,212,207,211,208,9,10,209,4  # text, mech e1, text, act e2 by e1, text
+world_logits() { "$hadal" logits -m "$1" --json --tokens "$2" "${@:3}" 2>err.txt || fail "logits $*: $(cat err.txt)"; }
+world_logits world 0,7,14,21,28,35 >text.json
+world_logits st-f32 0,7,14,21,28,35 >plain.json
+same text.json plain.json "text without events, with a world model and without key"
+world_logits world $event >on.json
+world_logits world $event --world-model on --chunk 3 -t 1 >chunks.json
+world_logits world $event --world-model off >off.json
+world_logits st-f32 $event >plain.json
+same on.json chunks.json "events in chunks of 3 on one thread"
+same off.json plain.json "world model off and without key"
+cmp -s on.json off.json && fail "events change nothing"
+world_logits world $event --latent-steps 3 >steps.json
+cmp -s on.json steps.json && fail "--latent-steps changes nothing"
+expect_error 2 "1 to 3" "$hadal" logits -m world --tokens 1 --latent-steps 4
+expect_error 2 "has none" "$hadal" logits -m st-f32 --tokens 1 --world-model on
+
 # --- quantize: blocks of 256, and widths that they do not fit ---
 sed 's/"hidden_size": 64/"hidden_size": 256/; s/"moe_intermediate_size": 96/"moe_intermediate_size": 256/' config.json >wide.json
 "$hadal" synth --config wide.json --mtp --out wide.gguf --format gguf --dtype native 2>err.txt || fail "synth wide: $(cat err.txt)"

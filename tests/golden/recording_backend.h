@@ -39,6 +39,8 @@ class RecordingBackend final : public Backend {
   void attention(const AttentionArgs& a) override { inner_.attention(a); }
   void router(const RouterArgs& a) override { inner_.router(a); }
   void moe(const MoeArgs& a) override { inner_.moe(a); }
+  void swiglu(const SwigluArgs& a) override { inner_.swiglu(a); }
+  void range_attention(const RangeAttentionArgs& a) override { inner_.range_attention(a); }
 
   void hyper_connection_read(const HyperConnectionReadArgs& a) override {
     inner_.hyper_connection_read(a);

@@ -44,14 +44,15 @@ T take(Result<T> result) {
 
 }  // namespace
 
-SyntheticEngine make_synthetic_engine(std::string_view config_json, const BackendOptions& backend) {
+SyntheticEngine make_synthetic_engine(std::string_view config_json, const BackendOptions& backend,
+                                      const ModelOptions& options) {
   const ModelConfig config = take(parse_config(config_json, "golden config"));
   SyntheticEngine engine;
   engine.image = take(synthetic_image(config));
   engine.checkpoint = std::make_unique<Checkpoint>(
       take(Checkpoint::from_memory(engine.image, config_json, "", "synthetic")));
   engine.backend = take(make_backend(backend));
-  engine.model = take(Model::create(*engine.checkpoint, *engine.backend, {}));
+  engine.model = take(Model::create(*engine.checkpoint, *engine.backend, options));
   return engine;
 }
 

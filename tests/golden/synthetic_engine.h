@@ -20,7 +20,8 @@ struct SyntheticEngine {
 };
 
 /// Stops the test program when anything fails. `config_json` in any form that parse_config accepts.
-SyntheticEngine make_synthetic_engine(std::string_view config_json, const BackendOptions& backend);
+SyntheticEngine make_synthetic_engine(std::string_view config_json, const BackendOptions& backend,
+                                      const ModelOptions& options = {});
 
 /// Config G1 of appendix A.2, published form, with its MTP block.
 std::string g1_config_json();

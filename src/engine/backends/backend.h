@@ -13,9 +13,11 @@
 #include "engine/kernels/indexer/indexer.h"
 #include "engine/kernels/linear/linear.h"
 #include "engine/kernels/moe/moe.h"
+#include "engine/kernels/range_attention/range_attention.h"
 #include "engine/kernels/rms_norm/rms_norm.h"
 #include "engine/kernels/rope/rope.h"
 #include "engine/kernels/router/router.h"
+#include "engine/kernels/swiglu/swiglu.h"
 
 #include <memory>
 #include <string>
@@ -40,6 +42,12 @@ struct WorkShape {
   std::size_t n_shared_experts = 0;
   std::size_t moe_intermediate_size = 0;
   bool int8_experts = false;  ///< has_int8_product of the routed experts
+  /// range_attention; n_range_keys = 0: never called.
+  std::size_t n_range_keys = 0;   ///< most rows that a query sees
+  std::size_t n_range_heads = 0;  ///< query heads that share a key head
+  std::size_t range_head_dim = 0;
+  std::size_t widest_token_input = 0;  ///< columns of the widest linear layer beside hidden_size
+                                       ///< that meets all tokens of a pass at one time
 };
 
 /// Threads: one caller at a time (the engine thread); an implementation may use its own pool
@@ -72,6 +80,8 @@ class Backend {
   virtual void attention(const AttentionArgs& args) = 0;
   virtual void router(const RouterArgs& args) = 0;
   virtual void moe(const MoeArgs& args) = 0;
+  virtual void swiglu(const SwigluArgs& args) = 0;
+  virtual void range_attention(const RangeAttentionArgs& args) = 0;
 };
 
 enum class BackendKind : std::uint8_t {

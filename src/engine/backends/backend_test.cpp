@@ -76,20 +76,22 @@ Operator rms_norm() {
           }};
 }
 
-Operator rope() {
+Operator rope(RopePairs pairs) {
   const auto x = data(60 * 400, 6);
   const auto positions = std::make_shared<std::vector<std::int64_t>>();
   for (std::int64_t i = 0; i < 60; ++i) positions->push_back(i * i * 100);
   const auto freq = std::make_shared<std::vector<float>>();
   for (int i = 0; i < 20; ++i) freq->push_back(std::pow(0.7f, static_cast<float>(i)));
-  return {"rope", 60, [=](Backend& backend, std::size_t begin, std::size_t n) {
+  return {pairs == RopePairs::halves ? "rope halves" : "rope", 60,
+          [=](Backend& backend, std::size_t begin, std::size_t n) {
             const auto rows = tokens(x, begin, n, 400);
             std::vector<float> out(rows.data, rows.data + n * 400);
             backend.rope({.x = dense_rows(out.data(), n, 400),
                           .n_heads = 8,
                           .head_dim = 50,
                           .positions = std::span(*positions).subspan(begin, n),
-                          .freq = *freq});
+                          .freq = *freq,
+                          .pairs = pairs});
             return out;
           }};
 }
@@ -268,6 +270,49 @@ Operator attention(KeyKind kind) {
           }};
 }
 
+Operator range_attention(std::size_t n_kv_heads) {
+  const std::size_t n_heads = 28;  // of one key head: more than a task takes
+  const std::size_t head_dim = 24;
+  const std::size_t width = n_heads * head_dim;
+  const auto q = data(30 * width, 32);
+  const auto rows = std::make_shared<Pages>(200, 2 * n_kv_heads * head_dim, 33);
+  const auto sinks = data(n_heads, 34);
+  const auto before =
+      std::make_shared<std::vector<RowRange>>(std::vector<RowRange>{{0, 1}, {3, 40}, {63, 66}});
+  return {"range_attention " + std::to_string(n_kv_heads), 30,
+          [=](Backend& backend, std::size_t begin, std::size_t n) {
+            std::vector<VisibleRanges> visible;
+            for (std::size_t t = begin; t < begin + n; ++t) {
+              const auto end = static_cast<std::uint32_t>(80 + 4 * t);
+              visible.push_back({.before = std::span(*before).first(t % 4), .last = {70, end}});
+            }
+            std::vector<float> out(n * width, NAN);
+            backend.range_attention({.q = tokens(q, begin, n, width),
+                                     .n_heads = n_heads,
+                                     .n_kv_heads = n_kv_heads,
+                                     .head_dim = head_dim,
+                                     .rows = rows->view,
+                                     .visible = visible,
+                                     .sinks = *sinks,
+                                     .scale = 0.1f,
+                                     .out = dense_rows(out.data(), n, width)});
+            return out;
+          }};
+}
+
+Operator swiglu() {
+  const auto gate = data(70 * 333, 35);
+  const auto up = data(70 * 333, 36);
+  return {"swiglu", 70, [=](Backend& backend, std::size_t begin, std::size_t n) {
+            std::vector<float> out(n * 333, NAN);
+            backend.swiglu({.gate = tokens(gate, begin, n, 333),
+                            .up = tokens(up, begin, n, 333),
+                            .limit = 0.0f,
+                            .out = dense_rows(out.data(), n, 333)});
+            return out;
+          }};
+}
+
 Operator router() {
   const auto logits = data(60 * 33, 27);
   const auto bias = data(33, 28);
@@ -342,7 +387,8 @@ Operator moe(const Storage& routed, const Storage& shared, bool fake_quant) {
 std::vector<Operator> make_operators() {
   std::vector<Operator> all = {embedding(),
                                rms_norm(),
-                               rope(),
+                               rope(RopePairs::interleaved),
+                               rope(RopePairs::halves),
                                hyper_connection_read(1),
                                hyper_connection_read(4),
                                hyper_connection_write(3),
@@ -353,7 +399,11 @@ std::vector<Operator> make_operators() {
                                attention(KeyKind::sliding),
                                attention(KeyKind::selected),
                                attention(KeyKind::visible),
-                               router()};
+                               range_attention(1),
+                               range_attention(2),
+                               range_attention(28),
+                               router(),
+                               swiglu()};
   for (const Storage& storage : all_storages()) all.push_back(linear(storage));
   const auto& s = all_storages();
   all.push_back(moe(s[0], s[0], false));

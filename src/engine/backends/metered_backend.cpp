@@ -41,7 +41,7 @@ SeenKeys seen_keys(const AttentionArgs& args, std::size_t t) {
 }  // namespace
 
 std::string_view name_of(Operator op) {
-  constexpr std::array<std::string_view, 12> kNames = {"embedding",
+  constexpr std::array<std::string_view, 14> kNames = {"embedding",
                                                        "linear",
                                                        "rms_norm",
                                                        "rope",
@@ -52,7 +52,9 @@ std::string_view name_of(Operator op) {
                                                        "indexer_select",
                                                        "attention",
                                                        "router",
-                                                       "moe"};
+                                                       "moe",
+                                                       "swiglu",
+                                                       "range_attention"};
   return kNames[static_cast<std::size_t>(op)];
 }
 
@@ -186,6 +188,22 @@ MeteredBackend::Work MeteredBackend::work_of_experts(const MoeArgs& args) {
 void MeteredBackend::moe(const MoeArgs& args) {
   const DType dtype = args.experts.empty() ? DType::f32 : args.experts.front().w1.dtype;
   pass_on(Operator::moe, dtype, work_of_experts(args), args, &Backend::moe);
+}
+
+void MeteredBackend::swiglu(const SwigluArgs& args) {
+  pass_on(Operator::swiglu, DType::f32, {}, args, &Backend::swiglu);
+}
+
+void MeteredBackend::range_attention(const RangeAttentionArgs& args) {
+  Work work;
+  std::size_t most_rows = 0;
+  for (const VisibleRanges& visible : args.visible) {
+    // a key is multiplied with the query, its value with the weight
+    work.ops += 2 * product_ops(visible.size(), args.n_heads, args.head_dim);
+    most_rows = std::max(most_rows, visible.size());
+  }
+  work.bytes = most_rows * args.rows.width * sizeof(float);
+  pass_on(Operator::range_attention, DType::f32, work, args, &Backend::range_attention);
 }
 
 }  // namespace hadal

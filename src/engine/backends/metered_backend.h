@@ -22,6 +22,8 @@ enum class Operator : std::uint8_t {
   attention,
   router,
   moe,
+  swiglu,
+  range_attention,
 };
 
 std::string_view name_of(Operator op);
@@ -74,6 +76,8 @@ class MeteredBackend final : public Backend {
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void moe(const MoeArgs& args) override;
+  void swiglu(const SwigluArgs& args) override;
+  void range_attention(const RangeAttentionArgs& args) override;
 
  private:
   struct Work {

@@ -30,6 +30,8 @@ class IdleBackend final : public Backend {
   void attention(const AttentionArgs&) override { ++n_calls; }
   void router(const RouterArgs&) override { ++n_calls; }
   void moe(const MoeArgs&) override { ++n_calls; }
+  void swiglu(const SwigluArgs&) override { ++n_calls; }
+  void range_attention(const RangeAttentionArgs&) override { ++n_calls; }
 };
 
 /// A view whose bytes nobody reads.
@@ -135,6 +137,28 @@ TEST(MeteredBackend, CountsTheKeysThatQueriesSee) {
 
   EXPECT_EQ(metered.bytes(), 5u * 8 * 4);
   EXPECT_EQ(metered.ops(), 2u * 2 * (3 + 4 + 4) * 2 * 8);
+}
+
+TEST(MeteredBackend, CountsTheRowsThatRangesHold) {
+  IdleBackend idle;
+  MeteredBackend metered(idle);
+  const RowRange before{0, 3};
+  const std::array<VisibleRanges, 2> visible = {
+      VisibleRanges{.before = {&before, 1}, .last = {5, 7}},
+      VisibleRanges{.before = {}, .last = {7, 8}}};
+
+  metered.range_attention({.q = input(2, 4 * 8),
+                           .n_heads = 4,
+                           .n_kv_heads = 2,
+                           .head_dim = 8,
+                           .rows = {.width = 2 * 2 * 8},
+                           .visible = visible,
+                           .sinks = {},
+                           .scale = 1.0f,
+                           .out = output(2, 4 * 8)});
+
+  EXPECT_EQ(metered.bytes(), 5u * 2 * 2 * 8 * 4);  // the most that one query sees
+  EXPECT_EQ(metered.ops(), 2u * 2 * (5 + 1) * 4 * 8);
 }
 
 TEST(MeteredBackend, CountsSelectedRowsBeforeVisibleOnes) {

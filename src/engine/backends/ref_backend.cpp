@@ -38,5 +38,11 @@ void RefBackend::router(const RouterArgs& args) {
 void RefBackend::moe(const MoeArgs& args) {
   moe_ref(args);
 }
+void RefBackend::swiglu(const SwigluArgs& args) {
+  swiglu_ref(args);
+}
+void RefBackend::range_attention(const RangeAttentionArgs& args) {
+  range_attention_ref(args);
+}
 
 }  // namespace hadal

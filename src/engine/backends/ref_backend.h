@@ -25,6 +25,8 @@ class RefBackend final : public Backend {
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void moe(const MoeArgs& args) override;
+  void swiglu(const SwigluArgs& args) override;
+  void range_attention(const RangeAttentionArgs& args) override;
 
  private:
   std::string description_;

@@ -13,6 +13,7 @@ set(HADAL_KERNEL_SOURCES
   kernels/linear/linear_ref.cpp
   kernels/linear/panel_order.cpp
   kernels/moe/moe_ref.cpp
+  kernels/range_attention/range_attention_ref.cpp
   kernels/rms_norm/rms_norm_ref.cpp
   kernels/rope/rope_ref.cpp
   kernels/router/router_ref.cpp
@@ -38,6 +39,7 @@ set(HADAL_KERNEL_TESTS
   kernels/linear/linear_test.cpp
   kernels/linear/panel_order_test.cpp
   kernels/moe/moe_test.cpp
+  kernels/range_attention/range_attention_test.cpp
   kernels/rms_norm/rms_norm_test.cpp
   kernels/rope/rope_test.cpp
   kernels/router/router_test.cpp

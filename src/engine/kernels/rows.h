@@ -44,6 +44,15 @@ struct PagedRows {
   }
 };
 
+/// Rows [begin, end).
+struct RowRange {
+  std::uint32_t begin;
+  std::uint32_t end;
+
+  bool operator==(const RowRange&) const = default;
+  std::size_t size() const noexcept { return end - begin; }
+};
+
 /// Rows addressed by absolute token position: positions from `chunk_start` on lie in this step's
 /// `chunk`, earlier ones in a ring that holds the last `ring_rows` positions (row of position p at
 /// slot p mod ring_rows).

@@ -23,6 +23,7 @@ Result<void> SequenceState::roll_back(std::size_t n_tokens) {
     forget_rows(layer.attention);
     forget_rows(layer.indexer);
   }
+  if (world_model_) world_model_->truncate(n_tokens);
   n_tokens_ = n_tokens;
   n_mtp_tokens_ = std::min(n_mtp_tokens_, n_tokens);
   return {};
@@ -36,10 +37,11 @@ void SequenceState::reserve(std::size_t n_tokens) {
     reserve_rows(layer.attention);
     reserve_rows(layer.indexer);
   }
+  if (world_model_) world_model_->reserve(n_tokens + kMaxRollback);
 }
 
 std::size_t SequenceState::bytes() const {
-  std::size_t total = 0;
+  std::size_t total = world_model_ ? world_model_->bytes() : 0;
   const auto add_compressor = [&](const std::optional<CompressorState>& c) {
     if (c) total += c->values.bytes() + c->gates.bytes() + c->rows.bytes();
   };

@@ -1,10 +1,12 @@
 // Everything the model remembers of one sequence (serving.md section 1): per layer the window ring,
-// the compressors' pending inputs, the compressed rows and the indexer rows.
+// the compressors' pending inputs, the compressed rows and the indexer rows; for the world model
+// its graph, keys and values.
 #pragma once
 
 #include "base/result.h"
 #include "engine/memory/position_ring.h"
 #include "engine/memory/row_store.h"
+#include "engine/memory/world_model_state.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -26,8 +28,9 @@ struct CompressorState {
 /// Where the rows of all sequences of a model come from, by kind. Shared by every store that was
 /// made from them; the last one ends the pool.
 struct StatePools {
-  std::shared_ptr<PagePool> latents;     ///< attention rows of csa and hca layers
-  std::shared_ptr<PagePool> index_keys;  ///< indexer rows of csa layers
+  std::shared_ptr<PagePool> latents;      ///< attention rows of csa and hca layers
+  std::shared_ptr<PagePool> index_keys;   ///< indexer rows of csa layers
+  std::shared_ptr<PagePool> world_model;  ///< keys and values; nullptr: no world model
 };
 
 struct LayerState {
@@ -44,8 +47,11 @@ class SequenceState {
   /// without a snapshot.
   static constexpr std::size_t kMaxRollback = 32;
 
-  explicit SequenceState(std::vector<LayerState> layers, std::vector<LayerState> mtp_layers)
-      : layers_(std::move(layers)), mtp_layers_(std::move(mtp_layers)) {}
+  SequenceState(std::vector<LayerState> layers, std::vector<LayerState> mtp_layers,
+                std::optional<WorldModelState> world_model)
+      : layers_(std::move(layers)),
+        mtp_layers_(std::move(mtp_layers)),
+        world_model_(std::move(world_model)) {}
   SequenceState(SequenceState&&) noexcept = default;
   SequenceState& operator=(SequenceState&&) noexcept = default;
 
@@ -67,15 +73,17 @@ class SequenceState {
   /// wrong tokens).
   void seek_mtp(std::size_t position) { n_mtp_tokens_ = position; }
 
-  /// Takes the pages for `n_tokens` in all now, so that growing to them allocates nothing (drafts
-  /// beyond them included).
+  /// Takes the memory for `n_tokens` in all now, so that growing to them allocates nothing (drafts
+  /// beyond them included; for structure tokens see EventGraph::reserve).
   void reserve(std::size_t n_tokens);
 
-  /// Of rings and of pages with rows in them.
+  /// Of rings, of pages with rows in them and of the graph.
   std::size_t bytes() const;
 
   LayerState& layer(std::size_t i) { return layers_[i]; }
   LayerState& mtp_layer(std::size_t i) { return mtp_layers_[i]; }
+  /// nullptr: of a model without one, or with one that is off.
+  WorldModelState* world_model() { return world_model_ ? &*world_model_ : nullptr; }
   void advance(std::size_t n) {
     n_tokens_ += n;
     high_water_ = std::max(high_water_, n_tokens_);
@@ -91,6 +99,7 @@ class SequenceState {
       0;  ///< most tokens ever processed: rings hold the positions just below it
   std::vector<LayerState> layers_;
   std::vector<LayerState> mtp_layers_;
+  std::optional<WorldModelState> world_model_;
 };
 
 }  // namespace hadal

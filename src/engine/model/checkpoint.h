@@ -74,8 +74,8 @@ struct TensorSpec {
   enum class Kind : std::uint8_t { f32, bf16, fp8, fp4, token_table } kind;
 };
 
-/// All tensors of a model of this shape in canonical order, MTP blocks included when the config has
-/// them.
+/// All tensors of a model of this shape in canonical order, world model and MTP blocks included
+/// when the config has them.
 std::vector<TensorSpec> expected_tensors(const ModelConfig& config);
 
 /// Those of MTP block `block` alone ("mtp.<block>.*").

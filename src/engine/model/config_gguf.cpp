@@ -275,6 +275,11 @@ Result<void> check_gguf_can_hold(const ModelConfig& c) {
     return error(ErrorCode::unsupported,
                  "GGUF cannot say that hash layers follow score layers (hash_layer_count); use "
                  "--format safetensors");
+  if (c.world_model)
+    return error(
+        ErrorCode::unsupported,
+        "GGUF has no keys and names for the world model (world_model.*), and a reader that "
+        "ignores it computes another model; use --format safetensors");
   if (c.main_yarn)
     return error(ErrorCode::unsupported,
                  "GGUF cannot say that the main rope table uses YaRN; use --format safetensors");

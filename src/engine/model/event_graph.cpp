@@ -73,6 +73,40 @@ EventGraph::TokenMeaning EventGraph::meaning(std::int32_t token) const {
   return found->second;
 }
 
+/// Of a text in which every token may be a structure token, but events have some body: all but
+/// ranges and events are bounds.
+EventGraph::Capacity::Capacity(std::size_t n_tokens, std::size_t max_events) noexcept {
+  constexpr std::size_t kEditsPerToken = 4;
+  constexpr std::size_t kRangesPerToken = 16;
+  constexpr std::size_t kTokensPerEvent = 4;
+  tokens = n_tokens;
+  marks = n_tokens;
+  rows = n_tokens;
+  edits = kEditsPerToken * n_tokens;
+  ranges = kRangesPerToken * n_tokens;
+  events = n_tokens / kTokensPerEvent;
+  live = std::min(events, max_events);
+}
+
+void EventGraph::reserve(std::size_t n_tokens) {
+  const Capacity n(n_tokens, options_.max_events);
+  row_of_.reserve(n.tokens);
+  marks_.reserve(n.marks);
+  edits_.reserve(n.edits);
+  rows_.reserve(n.rows);
+  ranges_.reserve(n.ranges);
+  events_.reserve(n.events);
+  live_.reserve(n.live);
+  seen_.reserve(n.events);
+}
+
+std::size_t EventGraph::reserved_bytes(std::size_t n_tokens, std::size_t max_events) noexcept {
+  const Capacity n(n_tokens, max_events);
+  return n.tokens * sizeof(std::uint32_t) + n.marks * sizeof(Mark) + n.edits * sizeof(Edit) +
+         n.rows * sizeof(Row) + n.ranges * sizeof(TokenRange) +
+         n.events * (sizeof(Event) + sizeof(std::uint8_t)) + n.live * sizeof(std::int32_t);
+}
+
 void EventGraph::push(std::span<const std::int32_t> tokens) {
   for (const std::int32_t token : tokens) push(token);
 }

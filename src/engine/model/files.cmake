@@ -22,6 +22,7 @@ hadal_library(model_files
     model/tensor_stream.cpp
     model/weight_encoding.cpp
     model/world_model_config.cpp
+    model/world_model_options.cpp
   LINK hadal_kernels hadal_formats nlohmann_json::nlohmann_json)
 
 # Sums of floats in these may be split into lanes.
@@ -50,4 +51,5 @@ hadal_test(model_files_test LABEL unit
     model/synthetic_weights_test.cpp
     model/tensor_names_test.cpp
     model/weight_encoding_test.cpp
+    model/world_model_files_test.cpp
   LINK hadal_model_files)

@@ -51,6 +51,8 @@ class ImportanceCollector final : public Backend {
   void attention(const AttentionArgs& args) override { inner_.attention(args); }
   void router(const RouterArgs& args) override { inner_.router(args); }
   void moe(const MoeArgs& args) override;
+  void swiglu(const SwigluArgs& args) override { inner_.swiglu(args); }
+  void range_attention(const RangeAttentionArgs& args) override { inner_.range_attention(args); }
 
  private:
   /// Where the sums of a matrix are.

@@ -53,11 +53,12 @@ RowSelection IndexerLayer::forward(Step& s, Rows<const float> qa, Rows<const flo
   }
 
   for (const SequenceSpan& sequence : s.sequences) {
-    const auto [state, begin, n, start] = sequence;
+    const std::size_t begin = sequence.begin;
+    const std::size_t n = sequence.n_tokens;
     s.backend.indexer_select({.q = q.slice(begin, n),
                               .head_weights = head_weights.slice(begin, n),
                               .n_heads = n_heads_,
-                              .keys = state_of(*state).rows.view(),
+                              .keys = state_of(*sequence.state).rows.view(),
                               .n_visible = n_visible.subspan(begin, n),
                               .top_k = top_k,
                               .selected = selection.rows.slice(begin, n),

@@ -5,6 +5,7 @@
 #include "engine/memory/scratch.h"
 #include "engine/memory/sequence_state.h"
 #include "engine/model/attention_layer.h"
+#include "engine/model/world_model_layer.h"
 
 #include <algorithm>
 
@@ -101,6 +102,18 @@ void add_block(Pass& p, AttentionType type, std::size_t ratio) {
   add_moe(p);
 }
 
+void add_world_model(Pass& p) {
+  const WorldModelConfig& c = *p.config.world_model;
+  const Arena::Frame frame(p.arena);
+  p.arena.rows<VisibleRanges>(1, p.n_tokens());
+  p.arena.rows(p.n_tokens(), p.config.hidden_size);
+  for (int i = 0; i < 2; ++i) p.arena.rows(p.n_tokens(), c.latent_dim);  // x, h
+  p.arena.rows(p.n_tokens(), c.n_heads * c.head_dim);
+  p.arena.rows(p.n_tokens(), WorldModelLayer::row_width(c));
+  p.arena.rows(p.n_tokens(), c.n_heads * c.head_dim);
+  for (int i = 0; i < 2; ++i) p.arena.rows(p.n_tokens(), c.intermediate);  // gate, up
+}
+
 void add_head(Pass& p) {
   p.arena.rows(p.limits.n_logits, p.config.hc_mult * p.config.hidden_size);
   p.arena.rows(p.limits.n_logits, p.config.hidden_size);
@@ -111,6 +124,7 @@ void add_main_pass(Pass& p) {
   p.arena.rows(p.n_tokens(), p.config.hc_mult * p.config.hidden_size);
   for (std::size_t layer = 0; layer < p.config.num_hidden_layers; ++layer)
     add_block(p, p.config.layer_types[layer], p.config.compress_ratios[layer]);
+  if (p.config.world_model) add_world_model(p);
   add_head(p);
 }
 
@@ -133,6 +147,11 @@ void add_mtp_pass(Pass& p) {
 std::uint64_t row_bytes(std::size_t n_tokens, std::size_t ratio, std::size_t width) {
   const std::size_t n_pages = ceil_div(n_tokens / ratio, RowStore::kRowsPerPage);
   return std::uint64_t{n_pages} * RowStore::kRowsPerPage * width * sizeof(float);
+}
+
+/// Floats that the world model remembers of a token.
+std::size_t floats_per_token(const WorldModelConfig& c) {
+  return c.n_latent_steps * c.layers * WorldModelLayer::row_width(c);
 }
 
 }  // namespace
@@ -159,6 +178,9 @@ StateBytes state_bytes(const ModelConfig& c, std::size_t n_tokens) {
     (indexed ? bytes.csa_rows : bytes.hca_rows) += row_bytes(n_tokens, ratio, c.head_dim);
     if (indexed) bytes.index_keys += row_bytes(n_tokens, ratio, c.index_head_dim);
   }
+  if (const auto& m = c.world_model)
+    bytes.world_model = row_bytes(n_tokens, 1, floats_per_token(*m)) +
+                        EventGraph::reserved_bytes(n_tokens + kSlack, m->max_events);
   return bytes;
 }
 
@@ -172,6 +194,9 @@ StateBytes state_bytes_per_1k(const ModelConfig& c) {
     (indexed ? bytes.csa_rows : bytes.hca_rows) += kTokens * c.head_dim * sizeof(float) / ratio;
     if (indexed) bytes.index_keys += kTokens * c.index_head_dim * sizeof(float) / ratio;
   }
+  if (const auto& m = c.world_model)
+    bytes.world_model =
+        kTokens * floats_per_token(*m) * sizeof(float) + EventGraph::reserved_bytes(kTokens, 0);
   return bytes;
 }
 
@@ -182,9 +207,10 @@ WeightBytes weight_bytes(const Checkpoint& checkpoint) {
     const auto has = [&](std::string_view part) {
       return name.find(part) != std::string_view::npos;
     };
-    std::uint64_t& kind = name.starts_with("mtp.") ? bytes.mtp
-                          : has(".experts.")       ? bytes.routed_experts
-                          : has(".attn.")          ? bytes.attention
+    std::uint64_t& kind = name.starts_with("mtp.")           ? bytes.mtp
+                          : name.starts_with("world_model.") ? bytes.world_model
+                          : has(".experts.")                 ? bytes.routed_experts
+                          : has(".attn.")                    ? bytes.attention
                           : name.starts_with("embed.") || name.starts_with("head.")
                               ? bytes.embedding_and_head
                               : bytes.other;
@@ -211,6 +237,12 @@ WorkShape work_shape(const ModelConfig& c, const PassLimits& limits) {
                   .num_experts_per_tok = c.num_experts_per_tok,
                   .n_shared_experts = c.n_shared_experts,
                   .moe_intermediate_size = c.moe_intermediate_size};
+  if (const auto& m = c.world_model) {
+    shape.n_range_keys = context;
+    shape.n_range_heads = m->n_heads / m->n_kv_heads;
+    shape.range_head_dim = m->head_dim;
+    shape.widest_token_input = std::max({m->latent_dim, m->n_heads * m->head_dim, m->intermediate});
+  }
   for (std::size_t layer = 0; layer < c.num_hidden_layers; ++layer) {
     if (c.layer_types[layer] == AttentionType::sliding) continue;
     const std::size_t n_rows = context / c.compress_ratios[layer];

@@ -24,23 +24,27 @@ struct WeightBytes {
   std::uint64_t routed_experts = 0;
   std::uint64_t attention = 0;  ///< with compressors and indexers
   std::uint64_t embedding_and_head = 0;
-  std::uint64_t mtp = 0;    ///< MTP blocks as a whole
+  std::uint64_t mtp = 0;  ///< MTP blocks as a whole
+  std::uint64_t world_model = 0;
   std::uint64_t other = 0;  ///< shared experts, routers, hyper-connections, norms
 
   std::uint64_t total() const {
-    return routed_experts + attention + embedding_and_head + mtp + other;
+    return routed_experts + attention + embedding_and_head + mtp + world_model + other;
   }
 };
 
 /// Of one sequence, by kind, in bytes.
 struct StateBytes {
-  std::uint64_t windows = 0;     ///< rings of latents, all layers
-  std::uint64_t pending = 0;     ///< rings of the compressors: inputs of unfinished rows
-  std::uint64_t csa_rows = 0;    ///< compressed rows, in pages
-  std::uint64_t hca_rows = 0;    ///< likewise
-  std::uint64_t index_keys = 0;  ///< rows of the indexers, in pages
+  std::uint64_t windows = 0;      ///< rings of latents, all layers
+  std::uint64_t pending = 0;      ///< rings of the compressors: inputs of unfinished rows
+  std::uint64_t csa_rows = 0;     ///< compressed rows, in pages
+  std::uint64_t hca_rows = 0;     ///< likewise
+  std::uint64_t index_keys = 0;   ///< rows of the indexers, in pages
+  std::uint64_t world_model = 0;  ///< keys and values in pages, and what its graph reserves
 
-  std::uint64_t total() const { return windows + pending + csa_rows + hca_rows + index_keys; }
+  std::uint64_t total() const {
+    return windows + pending + csa_rows + hca_rows + index_keys + world_model;
+  }
 };
 
 struct MemoryPlan {
@@ -65,7 +69,8 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, const Backend& backend,
 /// lifetime (without the copies of QAT simulation).
 std::size_t activation_bytes(const ModelConfig& config, const PassLimits& limits);
 
-/// What SequenceState::bytes() is with `n_tokens` processed.
+/// What SequenceState::bytes() is with `n_tokens` processed; with a world model at most, as long as
+/// its graph fits into what it reserves.
 StateBytes state_bytes(const ModelConfig& config, std::size_t n_tokens);
 /// Growth per 1024 tokens, pages left aside.
 StateBytes state_bytes_per_1k(const ModelConfig& config);

@@ -22,9 +22,14 @@ struct Model::Batch {
   }
 
   void add(SequenceState* state, std::span<const std::int32_t> ids, std::size_t start,
-           LogitsFor logits) {
+           LogitsFor logits, std::vector<float>* attended = nullptr) {
     const std::size_t begin = tokens.size();
-    sequences.push_back({.state = state, .begin = begin, .n_tokens = ids.size(), .start = start});
+    if (attended != nullptr) attended->clear();
+    sequences.push_back({.state = state,
+                         .begin = begin,
+                         .n_tokens = ids.size(),
+                         .start = start,
+                         .attended = attended});
     tokens.insert(tokens.end(), ids.begin(), ids.end());
     for (std::size_t i = 0; i < ids.size(); ++i) {
       positions.push_back(static_cast<std::int64_t>(start + i));
@@ -38,8 +43,9 @@ Result<std::unique_ptr<Model>> Model::create(const Checkpoint& checkpoint, Backe
                                              const ModelOptions& options) {
   const ArrangedWeights* arranged = backend.reads_panels() ? options.arranged : nullptr;
   HADAL_ASSIGN(ModelWeights weights, collect_weights(checkpoint, arranged));
-  std::unique_ptr<Model> model(
-      new Model(checkpoint.config(), std::move(weights), backend, options));
+  ModelConfig config = checkpoint.config();
+  HADAL_TRY(apply_options(options.world_model, config.world_model, checkpoint.name()));
+  std::unique_ptr<Model> model(new Model(std::move(config), std::move(weights), backend, options));
   model->page_mapper_ = std::make_unique<PageMapper>(bytes_of_weights(checkpoint, arranged));
   return model;
 }
@@ -55,12 +61,18 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
           rope_frequencies(config_.qk_rope_head_dim, config_.compress_rope_theta, config_.yarn)),
       pools_{.latents = std::make_shared<PagePool>(RowStore::kRowsPerPage * config_.head_dim),
              .index_keys = std::make_shared<PagePool>(
-                 RowStore::kRowsPerPage * std::max<std::size_t>(config_.index_head_dim, 1))},
+                 RowStore::kRowsPerPage * std::max<std::size_t>(config_.index_head_dim, 1)),
+             .world_model = {}},
       batch_(std::make_unique<Batch>()) {
   for (std::size_t layer = 0; layer < weights_.blocks.size(); ++layer) {
     const bool sliding = config_.layer_types[layer] == AttentionType::sliding;
     blocks_.emplace_back(weights_.blocks[layer], config_, LayerSlot{.index = layer},
                          sliding ? main_freq_ : compress_freq_);
+  }
+  if (config_.world_model) {
+    pools_.world_model = std::make_shared<PagePool>(
+        RowStore::kRowsPerPage * WorldModelLayer::row_width(*config_.world_model));
+    world_model_.emplace(*weights_.world_model, config_);
   }
   for (std::size_t stage = 0; stage < weights_.mtp.size(); ++stage) {
     mtp_.emplace_back(weights_.mtp[stage], config_, stage, main_freq_);
@@ -74,7 +86,9 @@ SequenceState Model::new_sequence() const {
   for (const Block& block : blocks_) layers.push_back(block.make_state(pools_));
   std::vector<LayerState> mtp_layers;
   for (const MtpBlock& block : mtp_) mtp_layers.push_back(block.make_state(pools_));
-  return SequenceState(std::move(layers), std::move(mtp_layers));
+  std::optional<WorldModelState> world_model;
+  if (world_model_) world_model = world_model_->make_state(pools_);
+  return SequenceState(std::move(layers), std::move(mtp_layers), std::move(world_model));
 }
 
 void Model::reserve(const PassLimits& limits) {
@@ -103,13 +117,17 @@ void Model::forward(std::span<const ForwardInput> inputs, ForwardOutput& output,
   Batch& batch = *batch_;
   batch.clear();
   for (const ForwardInput& input : inputs)
-    batch.add(input.state, input.tokens, input.state->n_tokens(), input.logits);
+    batch.add(input.state, input.tokens, input.state->n_tokens(), input.logits, input.attended);
   const Scratch::Frame frame(scratch_);
   Step s = make_step(batch);
 
   const Rows<float> streams = s.rows(config_.hc_mult * config_.hidden_size);
   embed(s, batch.tokens, streams);  // X[j] = embed[token] for every stream j
-  for (const Block& block : blocks_) block.forward(s, streams);
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+    blocks_[layer].forward(s, streams);
+    if (world_model_ && layer == config_.world_model->after_layer)
+      world_model_->forward(s, streams);
+  }
 
   head(s, weights_.head, weights_.norm, streams, batch.wanted, output);
   output.streams.clear();

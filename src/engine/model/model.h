@@ -7,8 +7,11 @@
 #include "engine/model/checkpoint.h"
 #include "engine/model/memory_plan.h"
 #include "engine/model/mtp_block.h"
+#include "engine/model/world_model_layer.h"
+#include "engine/model/world_model_options.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,6 +26,11 @@ struct ForwardInput {
   SequenceState* state;                  ///< advanced by tokens.size()
   std::span<const std::int32_t> tokens;  ///< not empty, ids in [0, vocab_size)
   LogitsFor logits = LogitsFor::last;
+  /// Filled, when given, with what the last token attended to in the last loop of the world model:
+  /// [n_events + 1], the share of text outside of events, then of each event of the sequence's
+  /// graph; mean over heads; the sink's share is missing from 1. Empty without a world model. Costs
+  /// some time and allocates.
+  std::vector<float>* attended = nullptr;
 };
 
 struct ForwardOutput {
@@ -48,6 +56,7 @@ struct ModelOptions {
   bool fake_quant = false;  ///< QAT simulation of deepseek-v4.md 3.9
   /// Taken instead of the weights as stored, when the backend reads panels. Must outlive the model.
   const ArrangedWeights* arranged = nullptr;
+  WorldModelOptions world_model = {};
 };
 
 /// Immutable apart from scratch memory; one forward at a time (the engine thread). Results for a
@@ -55,12 +64,14 @@ struct ModelOptions {
 /// (promise 2).
 class Model {
  public:
-  /// `checkpoint` and `backend` must outlive the model. Errors: not_found (a tensor is missing).
+  /// `checkpoint` and `backend` must outlive the model. Errors: not_found (a tensor is missing),
+  /// invalid_argument (see apply_options).
   static Result<std::unique_ptr<Model>> create(const Checkpoint& checkpoint, Backend& backend,
                                                const ModelOptions& options);
 
   ~Model();
 
+  /// The checkpoint's, with the options applied.
   const ModelConfig& config() const { return config_; }
   bool has_mtp() const { return !mtp_.empty(); }
   SequenceState new_sequence() const;
@@ -97,6 +108,7 @@ class Model {
   std::vector<float> main_freq_;      ///< sliding layers, MTP
   std::vector<float> compress_freq_;  ///< csa, hca
   std::vector<Block> blocks_;
+  std::optional<WorldModelLayer> world_model_;  ///< behind block config_.world_model->after_layer
   std::vector<MtpBlock> mtp_;
   StatePools pools_;
   Scratch scratch_;

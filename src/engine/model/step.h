@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace hadal {
 
@@ -19,6 +20,7 @@ struct SequenceSpan {
   std::size_t begin;
   std::size_t n_tokens;
   std::size_t start;
+  std::vector<float>* attended = nullptr;  ///< see ForwardInput
 };
 
 struct Step {

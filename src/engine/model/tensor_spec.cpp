@@ -1,4 +1,4 @@
-// The list of tensors of deepseek-v4.md 8.2 for any shape.
+// The list of tensors of deepseek-v4.md 8.2 for any shape, and of world-model.md 2.4.
 #include "engine/model/checkpoint.h"
 
 namespace hadal {
@@ -95,6 +95,40 @@ void add_block(AttentionType type, std::size_t ratio, MlpType mlp, const ModelCo
   add_experts(mlp, c, out);
 }
 
+void add_world_model_layer(const WorldModelConfig& c, SpecList& out) {
+  const std::size_t w = c.latent_dim;
+  const std::size_t q = c.n_heads * c.head_dim;
+  const std::size_t kv = c.n_kv_heads * c.head_dim;
+  out.add("attn_norm.weight", {w}, Kind::bf16);
+  out.add("q_proj.weight", {q, w}, Kind::bf16);
+  out.add("k_proj.weight", {kv, w}, Kind::bf16);
+  out.add("v_proj.weight", {kv, w}, Kind::bf16);
+  out.add("o_proj.weight", {w, q}, Kind::bf16);
+  out.add("attn_sink", {c.n_heads}, Kind::f32);
+  out.add("ffn_norm.weight", {w}, Kind::bf16);
+  out.add("w1.weight", {c.intermediate, w}, Kind::bf16);
+  out.add("w2.weight", {w, c.intermediate}, Kind::bf16);
+  out.add("w3.weight", {c.intermediate, w}, Kind::bf16);
+}
+
+/// Small and sensitive: no kind is quantised.
+void add_world_model(const ModelConfig& c, SpecList& out) {
+  const WorldModelConfig& m = *c.world_model;
+  out.set_prefix("world_model.");
+  out.add("read_weight", {c.hc_mult}, Kind::f32);
+  out.add("write_weight", {c.hc_mult}, Kind::f32);
+  out.add("in_norm.weight", {c.hidden_size}, Kind::bf16);
+  out.add("in_proj.weight", {m.latent_dim, c.hidden_size}, Kind::bf16);
+  out.add("step_embed", {m.max_latent_steps, m.latent_dim}, Kind::f32);
+  for (std::size_t layer = 0; layer < m.layers; ++layer) {
+    out.set_prefix(fmt::format("world_model.layers.{}.", layer));
+    add_world_model_layer(m, out);
+  }
+  out.set_prefix("world_model.");
+  out.add("out_norm.weight", {m.latent_dim}, Kind::bf16);
+  out.add("out_proj.weight", {c.hidden_size, m.latent_dim}, Kind::bf16);
+}
+
 }  // namespace
 
 std::vector<TensorSpec> mtp_tensors(const ModelConfig& c, std::size_t block) {
@@ -123,6 +157,7 @@ std::vector<TensorSpec> expected_tensors(const ModelConfig& c) {
   add_hc_head(c, out);
   out.add("norm.weight", {c.hidden_size}, Kind::bf16);
   out.add("head.weight", {c.vocab_size, c.hidden_size}, Kind::bf16);
+  if (c.world_model) add_world_model(c, out);
   for (std::size_t block = 0; block < c.num_nextn_predict_layers; ++block)
     for (TensorSpec& spec : mtp_tensors(c, block)) specs.push_back(std::move(spec));
   return specs;

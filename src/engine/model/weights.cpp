@@ -30,6 +30,7 @@ class Collector {
     w.lm_head = matrix("head.weight");
     for (std::size_t stage = 0; stage < config_.num_nextn_predict_layers; ++stage)
       w.mtp.push_back(mtp(stage));
+    if (config_.world_model) w.world_model = world_model(config_.world_model->layers);
     return w;
   }
 
@@ -147,6 +148,34 @@ class Collector {
             .block = block(prefix, AttentionType::sliding, MlpType::score),
             .head = head(prefix),
             .norm = vector(prefix + "norm.weight")};
+  }
+
+  WorldModelLayerWeights world_model_layer(const std::string& prefix) {
+    return {.attn_norm = vector(prefix + "attn_norm.weight"),
+            .q_proj = matrix(prefix + "q_proj.weight"),
+            .k_proj = matrix(prefix + "k_proj.weight"),
+            .v_proj = matrix(prefix + "v_proj.weight"),
+            .o_proj = matrix(prefix + "o_proj.weight"),
+            .sinks = vector(prefix + "attn_sink"),
+            .ffn_norm = vector(prefix + "ffn_norm.weight"),
+            .w1 = matrix(prefix + "w1.weight"),
+            .w3 = matrix(prefix + "w3.weight"),
+            .w2 = matrix(prefix + "w2.weight")};
+  }
+
+  WorldModelWeights world_model(std::size_t n_layers) {
+    const std::string prefix = "world_model.";
+    WorldModelWeights w{.read = vector(prefix + "read_weight"),
+                        .write = vector(prefix + "write_weight"),
+                        .in_norm = vector(prefix + "in_norm.weight"),
+                        .in_proj = matrix(prefix + "in_proj.weight"),
+                        .step_embed = vector(prefix + "step_embed"),
+                        .layers = {},
+                        .out_norm = vector(prefix + "out_norm.weight"),
+                        .out_proj = matrix(prefix + "out_proj.weight")};
+    for (std::size_t layer = 0; layer < n_layers; ++layer)
+      w.layers.push_back(world_model_layer(fmt::format("{}layers.{}.", prefix, layer)));
+    return w;
   }
 
   const CheckpointTensor* find(const std::string& name) {

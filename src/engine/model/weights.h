@@ -85,6 +85,30 @@ struct MtpWeights {
   std::vector<float> norm;  // [d]
 };
 
+/// One layer of the world model's body (world-model.md 2.4).
+struct WorldModelLayerWeights {
+  std::vector<float> attn_norm;  // [w]
+  MatrixView q_proj;             // [nh dh, w]
+  MatrixView k_proj;             // [nkv dh, w]
+  MatrixView v_proj;             // [nkv dh, w]
+  MatrixView o_proj;             // [w, nh dh]
+  std::vector<float> sinks;      // [nh]
+  std::vector<float> ffn_norm;   // [w]
+  MatrixView w1, w3;             // [f, w]
+  MatrixView w2;                 // [w, f]
+};
+
+struct WorldModelWeights {
+  std::vector<float> read;        // [n]
+  std::vector<float> write;       // [n]
+  std::vector<float> in_norm;     // [d]
+  MatrixView in_proj;             // [w, d]
+  std::vector<float> step_embed;  // [T_max, w]
+  std::vector<WorldModelLayerWeights> layers;
+  std::vector<float> out_norm;  // [w]
+  MatrixView out_proj;          // [d, w]
+};
+
 struct ModelWeights {
   MatrixView embed;  // [V, d]
   std::vector<BlockWeights> blocks;
@@ -92,6 +116,7 @@ struct ModelWeights {
   std::vector<float> norm;  // [d]
   MatrixView lm_head;       // [V, d]
   std::vector<MtpWeights> mtp;
+  std::optional<WorldModelWeights> world_model;
 };
 
 /// Collects the weights under their canonical names: those that `arranged` (may be nullptr) has in

@@ -39,7 +39,7 @@ struct WorldModelConfig {
 
   /// Ids of the structure tokens, sub-key "structure_tokens" (ours): in the order of
   /// StructureTokens::name. Absent: taken from the tokenizer beside the model; none there: no
-  /// token opens an event, and the module does nothing.
+  /// token opens an event, and with skip_root the module does nothing.
   std::optional<StructureTokens> structure_tokens;
 
   /// Theta of the rotation (2.4); not a key.

@@ -59,6 +59,7 @@ std::size_t CpuBackend::workspace_bytes(const WorkShape& shape) const {
   const std::size_t streams = shape.hc_mult * shape.hidden_size;
   const std::size_t packed =
       std::max({n * exact.packed_floats(shape.hidden_size),
+                n * exact.packed_floats(shape.widest_token_input),
                 std::min(n, shape.n_block_tokens) * exact.packed_floats(shape.widest_input),
                 std::min(n, kStreamTokens) * exact.packed_floats(streams)});
   const std::size_t projected = n * (2 + shape.hc_mult) * shape.hc_mult;
@@ -80,13 +81,16 @@ std::size_t CpuBackend::workspace_bytes(const WorkShape& shape) const {
 
 std::size_t CpuBackend::task_floats(const WorkShape& shape) const {
   const std::size_t n_heads = std::min(kAttentionHeads, shape.n_heads);
-  return std::max({kernels_.attention->scratch_floats(n_heads, shape.head_dim, shape.n_keys),
-                   shape.n_index_rows > 0 ? indexer_.task_floats(shape) : 0,
-                   shape.num_experts_per_tok + 1});
+  return std::max(
+      {kernels_.attention->scratch_floats(n_heads, shape.head_dim, shape.n_keys),
+       kernels_.attention->scratch_floats(std::min(kAttentionHeads, shape.n_range_heads),
+                                          shape.range_head_dim, shape.n_range_keys),
+       shape.n_index_rows > 0 ? indexer_.task_floats(shape) : 0, shape.num_experts_per_tok + 1});
 }
 
 std::size_t CpuBackend::task_pointers(const WorkShape& shape) const {
-  return std::max({shape.n_keys, shape.n_index_rows > 0 ? indexer_.task_pointers(shape) : 0,
+  return std::max({shape.n_keys, shape.n_range_keys,
+                   shape.n_index_rows > 0 ? indexer_.task_pointers(shape) : 0,
                    shape.num_experts_per_tok + 1});
 }
 
@@ -210,7 +214,38 @@ void CpuBackend::attention(const AttentionArgs& args) {
     const std::size_t n_floats =
         kernels_.attention->scratch_floats(n_heads, args.head_dim, keys.size());
     kernels_.attention->heads({.keys = pointers,
+                               .value_offset = 0,
                                .n_keys = keys.size(),
+                               .n_heads = n_heads,
+                               .head_dim = args.head_dim,
+                               .q = args.q[token] + head * args.head_dim,
+                               .sinks = args.sinks.data() + head,
+                               .scale = args.scale,
+                               .out = args.out[token] + head * args.head_dim,
+                               .scratch = hadal::reserve(scratch.floats, n_floats)});
+  });
+}
+
+void CpuBackend::range_attention(const RangeAttentionArgs& args) {
+  const std::size_t group = args.n_heads / args.n_kv_heads;
+  const std::size_t n_parts = ceil_div(group, kAttentionHeads);  // of the heads of a key head
+  const std::size_t n_tasks = args.n_kv_heads * n_parts;         // of a token
+  std::size_t work = 0;
+  for (const VisibleRanges& visible : args.visible) work += 2 * visible.size() * args.q.width;
+  runner_.run(args.q.n * n_tasks, work, [&](std::size_t i) {
+    const std::size_t token = i / n_tasks;
+    const std::size_t kv_head = i % n_tasks / n_parts;
+    const std::size_t first = i % n_parts * kAttentionHeads;  // in the group
+    const std::size_t n_heads = std::min(kAttentionHeads, group - first);
+    const std::size_t head = kv_head * group + first;
+    const std::size_t n_keys = args.visible[token].size();
+    TaskScratch& scratch = task_scratch();
+    const float** keys = hadal::reserve(scratch.pointers, n_keys);
+    gather_range_keys(args, token, kv_head, keys);
+    const std::size_t n_floats = kernels_.attention->scratch_floats(n_heads, args.head_dim, n_keys);
+    kernels_.attention->heads({.keys = keys,
+                               .value_offset = range_value_offset(args),
+                               .n_keys = n_keys,
                                .n_heads = n_heads,
                                .head_dim = args.head_dim,
                                .q = args.q[token] + head * args.head_dim,
@@ -228,6 +263,16 @@ void CpuBackend::router(const RouterArgs& args) {
     slice.experts = args.experts.slice(begin, end - begin);
     slice.weights = args.weights.slice(begin, end - begin);
     router_ref(slice, task_scratch().router);
+  });
+}
+
+void CpuBackend::swiglu(const SwigluArgs& args) {
+  runner_.for_rows(args.gate.n, 4 * args.gate.width, [&](std::size_t begin, std::size_t end) {
+    SwigluArgs slice = args;
+    slice.gate = args.gate.slice(begin, end - begin);
+    slice.up = args.up.slice(begin, end - begin);
+    slice.out = args.out.slice(begin, end - begin);
+    kernels_.swiglu(slice);
   });
 }
 

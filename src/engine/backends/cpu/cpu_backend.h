@@ -35,6 +35,8 @@ class CpuBackend final : public Backend {
   void attention(const AttentionArgs& args) override;
   void router(const RouterArgs& args) override;
   void moe(const MoeArgs& args) override;
+  void swiglu(const SwigluArgs& args) override;
+  void range_attention(const RangeAttentionArgs& args) override;
 
  private:
   /// What a task takes from TaskScratch at most.

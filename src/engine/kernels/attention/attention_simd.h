@@ -51,7 +51,7 @@ inline void value_tile(const AttentionTask& task, const float* w, std::size_t be
     for (Simd::Vec& a : head) a = Simd::zero();
   }
   for (std::size_t j = begin; j < end; ++j) {
-    const float* key = task.keys[j] + i;
+    const float* key = task.keys[j] + task.value_offset + i;
     Simd::Vec value[V];
     HADAL_UNROLL
     for (std::size_t v = 0; v < V; ++v) value[v] = at.load(key + v * Simd::kLanes);

@@ -9,6 +9,7 @@ namespace hadal {
 /// attention_scratch(...) floats.
 struct AttentionTask {
   const float* const* keys;  ///< [n_keys], in the order of the contract; [head_dim] floats each
+  std::size_t value_offset;  ///< the value of a key lies this many floats behind it; 0: is it
   std::size_t n_keys;
   std::size_t n_heads;
   std::size_t head_dim;

@@ -124,6 +124,7 @@ TEST_P(Attention, MatchesReferenceForAnyNumberOfHeadsAndKeys) {
         std::vector<float> actual(q.size(), NAN);
 
         kernels().attention->heads({.keys = pointers.data(),
+                                    .value_offset = 0,
                                     .n_keys = n_keys,
                                     .n_heads = n_heads,
                                     .head_dim = head_dim,
@@ -167,6 +168,7 @@ TEST_P(Attention, StaysFiniteWhenOneScoreTowersOverTheOthers) {
   std::vector<float> out(2, NAN);
 
   kernels().attention->heads({.keys = pointers.data(),
+                              .value_offset = 0,
                               .n_keys = 2,
                               .n_heads = 1,
                               .head_dim = 2,

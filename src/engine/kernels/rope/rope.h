@@ -1,6 +1,6 @@
-// Rotary position embedding on the last `rope_dim` channels of each head, interleaved pairs
-// (deepseek-v4.md 3.2): (a, b) -> (a cos t - b sin t, a sin t + b cos t),  t = float(position) *
-// freq[i] in single precision
+// Rotary position embedding on the last `rope_dim` channels of each head (deepseek-v4.md 3.2):
+// (a, b) -> (a cos t - b sin t, a sin t + b cos t),  t = float(position) * freq[i] in single
+// precision
 #pragma once
 
 #include "engine/kernels/rows.h"
@@ -12,6 +12,12 @@ namespace hadal {
 
 enum class RopeDirection : std::uint8_t { forward, inverse };
 
+/// Which of the rotated channels form pair i.
+enum class RopePairs : std::uint8_t {
+  interleaved,  ///< 2i, 2i + 1: V4
+  halves,       ///< i, i + rope_dim / 2 ("rotate half"): the world model
+};
+
 struct RopeArgs {
   Rows<float> x;        ///< [n, n_heads * head_dim], in place
   std::size_t n_heads;  ///< heads lie side by side in a row
@@ -20,6 +26,7 @@ struct RopeArgs {
   std::span<const float> freq;  ///< [rope_dim / 2]; rope_dim = 2 * freq.size() <= head_dim
   RopeDirection direction =
       RopeDirection::forward;  ///< inverse: angle negated (output de-rotation, 3.5)
+  RopePairs pairs = RopePairs::interleaved;
 };
 
 void rope_ref(const RopeArgs& args) noexcept;

@@ -27,6 +27,25 @@ TEST(RopeRef, RotatesInterleavedPairsOfTheLastChannels) {
   EXPECT_FLOAT_EQ(x[4], 2.0f * std::cos(0.75f));
 }
 
+TEST(RopeRef, RotatesPairsThatStandHalfTheChannelsApart) {
+  std::vector<float> x = {5, 1, 0, 0, 2};  // one head of 5: pairs (1, 0) and (0, 2)
+  const std::vector<std::int64_t> positions = {3};
+  const std::vector<float> freq = {0.5f, 0.25f};
+
+  rope_ref({.x = dense_rows(x.data(), 1, 5),
+            .n_heads = 1,
+            .head_dim = 5,
+            .positions = positions,
+            .freq = freq,
+            .pairs = RopePairs::halves});
+
+  EXPECT_EQ(x[0], 5.0f);
+  EXPECT_FLOAT_EQ(x[1], std::cos(1.5f));
+  EXPECT_FLOAT_EQ(x[3], std::sin(1.5f));
+  EXPECT_FLOAT_EQ(x[2], -2.0f * std::sin(0.75f));
+  EXPECT_FLOAT_EQ(x[4], 2.0f * std::cos(0.75f));
+}
+
 TEST(RopeRef, FormsAnglesInSinglePrecision) {
   // Near 7e5 single precision angles are 1/16 apart; an exact product would give another cosine.
   std::vector<float> x = {1, 0};
@@ -44,10 +63,14 @@ TEST(RopeRef, FormsAnglesInSinglePrecision) {
   EXPECT_NEAR(x[1], std::sin(static_cast<double>(angle)), 2 * kEps);
 }
 
-TEST_P(Rope, MatchesReferenceInBothDirections) {
+TEST_P(Rope, MatchesReferenceInBothDirectionsAndPairings) {
   const std::vector<std::int64_t> positions = {0, 1, 65'535, 1'000'000};
   for (const std::size_t n_pairs : {1, 3, 4, 32, 67}) {
-    for (const RopeDirection direction : {RopeDirection::forward, RopeDirection::inverse}) {
+    for (const auto& [direction, pairs] :
+         {std::pair(RopeDirection::forward, RopePairs::interleaved),
+          std::pair(RopeDirection::inverse, RopePairs::interleaved),
+          std::pair(RopeDirection::forward, RopePairs::halves),
+          std::pair(RopeDirection::inverse, RopePairs::halves)}) {
       const std::size_t head_dim = 2 * n_pairs + 5;
       const std::size_t width = 3 * head_dim;
       std::vector<float> freq(n_pairs);
@@ -55,10 +78,11 @@ TEST_P(Rope, MatchesReferenceInBothDirections) {
       const auto x = gaussian_with_outliers(4 * width, n_pairs);
       auto expected = x;
       auto actual = x;
-      rope_ref({dense_rows(expected.data(), 4, width), 3, head_dim, positions, freq, direction});
+      rope_ref(
+          {dense_rows(expected.data(), 4, width), 3, head_dim, positions, freq, direction, pairs});
 
       kernels().rope(
-          {dense_rows(actual.data(), 4, width), 3, head_dim, positions, freq, direction});
+          {dense_rows(actual.data(), 4, width), 3, head_dim, positions, freq, direction, pairs});
 
       for (std::size_t i = 0; i < x.size(); ++i) {
         const std::size_t channel = i % head_dim;
@@ -67,7 +91,10 @@ TEST_P(Rope, MatchesReferenceInBothDirections) {
           continue;
         }
         // a cos - b sin: two products and a sum, each rounded once.
-        const std::size_t partner = (channel - 5) % 2 == 0 ? i + 1 : i - 1;
+        const bool halves = pairs == RopePairs::halves;
+        const std::size_t apart = halves ? n_pairs : 1;
+        const bool is_first = halves ? channel - 5 < n_pairs : (channel - 5) % 2 == 0;
+        const std::size_t partner = is_first ? i + apart : i - apart;
         const double bound = 2 * kEps * (std::fabs(x[i]) + std::fabs(x[partner])) + 0x1p-148;
         ASSERT_NEAR(actual[i], expected[i], bound) << n_pairs << " pairs, i=" << i;
       }
