@@ -1,5 +1,6 @@
 // Prints training narratives: the corpus for the tokenizer, and a way to look at the data.
-//   worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names|test_comp] [--depth D] [--seed S]
+//   worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names|test_comp] [--depth D]
+//   [--seed S]
 //               [--pieces] [--speed]
 #include "worlds/narrator.h"
 
@@ -88,10 +89,10 @@ void print(const std::vector<Piece>& pieces, bool with_weights) {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
-    fmt::print(
-        stderr,
-        "worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names|test_comp] [--depth D] "
-        "[--seed S] [--pieces] [--speed]\n");
+    fmt::print(stderr,
+               "worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names|test_comp] "
+               "[--depth D] "
+               "[--seed S] [--pieces] [--speed]\n");
     return 2;
   }
   const auto start = std::chrono::steady_clock::now();

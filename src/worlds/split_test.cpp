@@ -1,6 +1,7 @@
 // The splits of world-model.md 3.3 on 10,000 worlds a side, in all domains.
 #include "worlds/generator.h"
 #include "worlds/plan.h"
+#include "worlds/simulator.h"
 #include "worlds/world_hash.h"
 
 #include <gtest/gtest.h>
@@ -142,6 +143,36 @@ TEST(Depth, DeepWorldsHaveAsManyMechanismsAsShallowOnes) {
       EXPECT_NEAR(static_cast<double>(n_mechanisms) / static_cast<double>(kEach), 11.0, 1.5)
           << domains()[domain].name << " at depth " << depth;
     }
+  }
+}
+
+// As a model would: by calls in words. Every step is valid and none before the last is enough.
+TEST(Depth, ShortestPlansWorkOnTenThousandWorldsOfAllDomainsAndDepths) {
+  WorldOptions options = held_out();
+  options.branch_share = 0.35;
+  options.second_goal_share = 0.2;
+  options.max_mechanisms = 12;
+  options.min_mechanisms = 8;
+  for (std::uint64_t i = 0; i < kWorlds; ++i) {
+    const WorldKey key{.split = i % 2 == 0 ? Split::train : Split::test,
+                       .domain = i / 2 % domains().size(),
+                       .depth = 1 + static_cast<int>(i / 12 % kMaxDepth),
+                       .seed = 6,
+                       .index = i};
+    const World world = generate_world(key, options);
+    const auto plan = optimal_plan(world, world.initial);
+    ASSERT_TRUE(plan);
+    ASSERT_EQ(static_cast<int>(plan->size()), key.depth);
+    Simulator simulator(world);
+    for (int m : *plan) {
+      const Mechanism& action = world.mechanisms[static_cast<std::size_t>(m)];
+      ASSERT_FALSE(simulator.goal_reached());
+      const Argument item{std::string(world.domain->parameter), item_name(world, action)};
+      const Outcome outcome = simulator.apply(tool_name(world, action), {&item, 1});
+      ASSERT_TRUE(outcome.valid && outcome.changed) << outcome.text;
+      ASSERT_EQ(outcome.mechanism, m) << "a call means one action";
+    }
+    ASSERT_TRUE(simulator.goal_reached());
   }
 }
 
