@@ -44,6 +44,8 @@ std::vector<std::string> structure_tokens();
 struct Piece {
   std::string text;
   float weight;
+  /// Of <|act|>: the event ids of the mechanisms with which a shortest plan can begin.
+  std::vector<int> optimal_ids = {};
 };
 
 std::string text_of(const std::vector<Piece>& pieces);
@@ -77,6 +79,8 @@ class Narrator {
   /// Opens the next act up to the point where the agent must name its causes:
   /// `<|act|><|eN|><|by|>`.
   std::vector<Piece> act_prefix();
+  /// The event ids of these mechanisms.
+  std::vector<int> ids_of(const std::vector<int>& mechanisms) const;
   /// What a teacher writes after act_prefix(): cause list, call, closer. @param is_mistake  gives
   /// it weight 0.
   std::vector<Piece> act_body(int mechanism, bool is_mistake);
@@ -104,6 +108,14 @@ class Narrator {
   /// A further goal, in the state reached by then.
   std::vector<Piece> goal_event(const std::vector<Literal>& goal);
 
+  /// The body of an observation, in the text form of this narrator.
+  std::string outcome_text(const Outcome& outcome) const;
+  int mechanism_id(int mechanism) const {
+    return mechanism_ids_[static_cast<std::size_t>(mechanism)];
+  }
+  /// @param fact  index into World::facts
+  int fact_id(int fact) const { return fact_ids_[static_cast<std::size_t>(fact)]; }
+
   /// For display: what event `id` says, e.g. "heat red pan: needs ..."; empty for an id that is not
   /// in use.
   const std::string& event_text(int id) const;
@@ -113,11 +125,10 @@ class Narrator {
 
  private:
   bool is_compact() const { return options_.text_form == TextForm::compact; }
-  std::string compact_outcome(const Outcome& outcome) const;
   int next_id();
-  std::vector<Piece> observed(std::vector<int> causes, const Outcome& outcome);
   std::vector<int> ask_causes(const Question& question) const;
   std::vector<int> answer_causes(const Question& question) const;
+  std::vector<Piece> observed(std::vector<int> causes, const Outcome& outcome);
   std::vector<int> presentation_order();
   std::vector<int> causes_of(const std::vector<Literal>& literals) const;
   void shuffle(std::vector<int>& items);
