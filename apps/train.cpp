@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -98,6 +99,20 @@ Result<void> give_structure_tokens(const Tokenizer& tokenizer, const std::string
                source);
 }
 
+/// train.json in `out`: the config as it counts, for a reader and for `eval worlds --options`.
+Result<void> keep_config(const std::string& config, std::uint64_t seed,
+                         const std::filesystem::path& out) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::parse(config);
+  json["seed"] = seed;
+  std::error_code failed;
+  std::filesystem::create_directories(out, failed);
+  std::ofstream file(out / "train.json");
+  file << json.dump(1) << "\n";
+  if (!file.flush())
+    return error(ErrorCode::io_error, "{}: cannot be written", (out / "train.json").string());
+  return {};
+}
+
 Result<train::TrainSummary> train_model(const TrainFlags& flags) {
   HADAL_ASSIGN(const ConfigText config, merged_config(flags.configs));
   train::TrainRun run;
@@ -125,6 +140,7 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
                                        run.config.max_length);
   const train::TextStream heldout_stream(tokenizer, text(worlds::Split::test),
                                          run.config.max_length);
+  HADAL_TRY(keep_config(config.json, run.config.seed, flags.out));
   run.train = &train_stream;
   run.heldout = &heldout_stream;
   run.init = flags.init;

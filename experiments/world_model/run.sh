@@ -1,0 +1,31 @@
+#!/bin/sh
+# One run of the ablation: trains an arm with a seed on one core, plays it, leaves the results.
+#
+#   experiments/world_model/run.sh ARM SEED [option of `hadal train` ...]
+#
+# Resumes what was interrupted. Environment: HADAL (program with the trainer, default build-train/hadal), WORK (checkpoints,
+# default build-train/runs), RESULTS (default experiments/world_model/runs), EPISODES per depth (default 300).
+set -eu
+arm=$1; seed=$2; shift 2
+here=$(dirname "$0")
+hadal=${HADAL:-build-train/hadal}
+run=${WORK:-build-train/runs}/$arm-s$seed
+results=${RESULTS:-$here/runs}/$arm-s$seed
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+mkdir -p "$run" "$results"
+"$hadal" train --config "$here/base.json" --config "$here/arms/${arm%%-*}.json" --seed "$seed" \
+  --tokenizer "$here/tokenizer.json" --out "$run" "$@" 2>>"$run/run.txt"
+play() { # file, then options of `hadal eval worlds`
+  file=$1; shift
+  "$hadal" eval worlds -m "$run" -t 1 --options "$run/train.json" --episodes "${EPISODES:-300}" --csv "$run/$file.csv" \
+    --json "$run/$file.json" "$@" >"$run/$file.txt" 2>>"$run/run.txt"
+}
+play episodes
+case $arm in F*) play episodes-token_causal --world-model token_causal ;; esac
+
+rm -rf "$run/bf16"
+"$hadal" convert -m "$run" --out "$run/bf16" --dtype bf16 >/dev/null
+cp "$run/bf16/model.safetensors" "$run/bf16/config.json" "$run/bf16/tokenizer.json" "$run/train.json" "$run"/episodes*.csv "$run"/episodes*.json "$run/run.txt" \
+  "$results/"
+cp "$run/train.csv" "$results/log.csv"
