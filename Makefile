@@ -47,6 +47,10 @@ train:  ## train the built-in model (optional LibTorch component; resumes by its
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
 	build-train/hadal train --config models/training/stage1/train.json --out train-out
 
+experiments:  ## a small version of the world-model experiment (about 10 minutes; LibTorch): four arms, table, figures
+	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
+	experiments/world_model/small.sh
+
 test-train:  ## tests of the trainer and of the engine against it
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target src/train/all && tools/run_tests.sh build-train/src/train
 
@@ -56,4 +60,4 @@ setup:
 clean:  ## remove build folders
 	rm -rf build build-asan build-clang build-dev build-fuzz build-train build-tsan
 
-.PHONY: help run build test unit golden e2e check lint tidy asan clang fuzz bench train test-train setup clean
+.PHONY: help run build test unit golden e2e check lint tidy asan clang fuzz bench train experiments test-train setup clean
