@@ -111,6 +111,7 @@ Result<void> read_counts(KeyReader& keys, TrainingTextOptions& options) {
   HADAL_TRY(keys.number("max_episodes", world.max_episodes, 1, 3));
   HADAL_TRY(keys.number("max_questions", world.max_questions, 0, 3));
   HADAL_TRY(keys.boolean("facts_first", world.facts_first));
+  HADAL_TRY(keys.boolean("act_words", world.act_words));
   HADAL_TRY(keys.boolean("ancestor_marks", world.ancestor_marks));
   return {};
 }

@@ -229,8 +229,11 @@ std::string Narrator::act_header(int mechanism) const {
 
 std::vector<Piece> Narrator::act_body(int mechanism, bool is_mistake) {
   const Mechanism& action = world_->mechanisms[static_cast<std::size_t>(mechanism)];
-  const std::string call =
-      is_compact() ? " " + compact_call(*world_, action) : call_text(*world_, action);
+  std::string call;
+  if (!is_compact())
+    call = call_text(*world_, action);
+  else if (options_.act_words)
+    call = " " + compact_call(*world_, action);
   return {{act_header(mechanism) + call + "<|/ev|>", is_mistake ? 0.0f : options_.weights.act}};
 }
 
@@ -368,7 +371,18 @@ std::optional<WrittenAnswer> read_answer(std::string_view text) {
 }
 
 std::optional<WrittenAct> Narrator::read_act(std::string_view text) const {
-  return is_compact() ? parse_compact_act(text, world_->domain->parameter) : parse_act(text);
+  if (!is_compact()) return parse_act(text);
+  if (options_.act_words) return parse_compact_act(text, world_->domain->parameter);
+  const std::size_t header_end = text.find(kHeaderEnd);
+  if (header_end == std::string_view::npos) return std::nullopt;
+  WrittenAct act{.causes = read_causes(text.substr(0, header_end)), .tool = {}, .arguments = {}};
+  const int mechanism = act.causes.empty() ? -1 : mechanism_of(act.causes.front());
+  if (mechanism < 0) return std::nullopt;
+  const Mechanism& action = world_->mechanisms[static_cast<std::size_t>(mechanism)];
+  if (action.kind != MechanismKind::action) return std::nullopt;
+  act.tool = tool_name(*world_, action);
+  act.arguments = {{std::string(world_->domain->parameter), item_name(*world_, action)}};
+  return act;
 }
 
 std::vector<int> Narrator::ask_causes(const Question& question) const {

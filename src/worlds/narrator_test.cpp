@@ -420,6 +420,29 @@ TEST(ParseAct, ACallBehindTheCloserDoesNotCount) {
   EXPECT_FALSE(parse_act("no header at all").has_value());
 }
 
+TEST(CompactText, AnActWithoutWordsIsTheActionThatItNamesFirst) {
+  WorldOptions options;
+  options.text_form = TextForm::compact;
+  options.act_words = false;
+  const World world = generate_world({.split = Split::train, .depth = 2, .seed = 5}, options);
+  Narrator narrator(world, options);
+  narrator.prompt();
+  narrator.act_prefix();
+  for (std::size_t m = 0; m < world.mechanisms.size(); ++m) {
+    const Mechanism& mechanism = world.mechanisms[m];
+    const std::string body = text_of(narrator.act_body(static_cast<int>(m), false));
+    EXPECT_TRUE(body.ends_with("<|:|><|/ev|>")) << body;
+    const auto act = narrator.read_act(body);
+    ASSERT_EQ(act.has_value(), mechanism.kind == MechanismKind::action) << body;
+    if (!act) continue;
+    EXPECT_EQ(act->tool, tool_name(world, mechanism));
+    ASSERT_EQ(act->arguments.size(), 1u);
+    EXPECT_EQ(act->arguments.front().value, item_name(world, mechanism));
+  }
+  EXPECT_FALSE(narrator.read_act("<|:|><|/ev|>"));
+  EXPECT_FALSE(narrator.read_act("<|e1|><|e2|>"));
+}
+
 TEST(CompactText, BodiesAreBareWordsAndHeadersStay) {
   WorldOptions compact = varied_worlds();
   compact.text_form = TextForm::compact;

@@ -50,6 +50,8 @@ struct WorldOptions {
   bool hold_out_pairs = false;  ///< held-out template pairs (world_hash.h) in test_comp alone
   // The text.
   TextForm text_form = TextForm::full;
+  bool act_words = true;  ///< compact text: acts have a body, "light red lamp"; else the action
+                          ///< that an act names first is its call
   double topological_share = 1.0;  ///< narratives with every cause before its effect
   bool facts_first = true;         ///< facts before mechanisms also in the shuffled ones
   bool ancestor_marks = true;      ///< <|rel|> in the header of the ancestors of the goal
