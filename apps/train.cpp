@@ -125,8 +125,15 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
                                        run.config.max_length);
   const train::TextStream heldout_stream(tokenizer, text(worlds::Split::test),
                                          run.config.max_length);
+  const train::TextPairStream pairs(
+      tokenizer,
+      [&options, seed = run.config.seed](std::uint64_t index, int max_depth) {
+        return training_pair(worlds::Split::train, seed, index, options, max_depth);
+      },
+      run.config.max_length);
   run.train = &train_stream;
   run.heldout = &heldout_stream;
+  run.pairs = &pairs;
   run.init = flags.init;
   run.out = flags.out;
   run.max_minutes = flags.max_minutes;

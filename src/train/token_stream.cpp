@@ -54,19 +54,11 @@ void TextStream::mark_decisions(Sample& sample, const OptimalTokens& optimal) co
   }
 }
 
-namespace {
-
-struct IndexedSample {
-  std::uint64_t index;
-  Sample sample;
-};
-
-MicroBatch pad_together(const std::vector<IndexedSample>& samples, std::size_t begin,
-                        std::size_t end, std::int32_t pad) {
+MicroBatch pad_together(std::span<const IndexedSample> samples, std::int32_t pad) {
   MicroBatch part;
-  part.batch = end - begin;
-  for (std::size_t i = begin; i < end; ++i)
-    part.sequence = std::max(part.sequence, samples[i].sample.ids.size());
+  part.batch = samples.size();
+  for (const IndexedSample& s : samples)
+    part.sequence = std::max(part.sequence, s.sample.ids.size());
   // The last token is a target only.
   part.sequence = std::max<std::size_t>(part.sequence, 2) - 1;
   const std::size_t width = part.sequence + 2;
@@ -74,8 +66,8 @@ MicroBatch pad_together(const std::vector<IndexedSample>& samples, std::size_t b
   part.weights.assign(part.batch * width, 0.0f);
   part.marks.assign(part.batch * width, 0);
   for (std::size_t i = 0; i < part.batch; ++i) {
-    const Sample& sample = samples[begin + i].sample;
-    part.indices.push_back(samples[begin + i].index);
+    const Sample& sample = samples[i].sample;
+    part.indices.push_back(samples[i].index);
     std::copy(sample.ids.begin(), sample.ids.end(),
               part.ids.begin() + static_cast<std::ptrdiff_t>(i * width));
     std::copy(sample.weights.begin(), sample.weights.end(),
@@ -90,8 +82,6 @@ MicroBatch pad_together(const std::vector<IndexedSample>& samples, std::size_t b
   }
   return part;
 }
-
-}  // namespace
 
 bool MicroBatch::is_right(std::size_t target, std::int32_t choice) const {
   if (choice == ids[target]) return true;
@@ -123,7 +113,8 @@ StepBatch make_step_batch(const TokenStream& stream, std::uint64_t first, int ma
     std::size_t end = begin;
     do taken += samples[end++].sample.ids.size();
     while (end < samples.size() && taken + samples[end].sample.ids.size() / 2 < goal);
-    step.parts.push_back(pad_together(samples, begin, end, options.pad_token));
+    step.parts.push_back(
+        pad_together(std::span(samples).subspan(begin, end - begin), options.pad_token));
     begin = end;
   }
   for (const MicroBatch& part : step.parts) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace hadal::train {
@@ -68,6 +69,15 @@ struct MicroBatch {
   /// begin with.
   bool is_right(std::size_t target, std::int32_t choice) const;
 };
+
+/// A sequence and where it stands in its stream.
+struct IndexedSample {
+  std::uint64_t index;
+  Sample sample;
+};
+
+/// All of `samples`, which are not empty, as one micro-batch.
+MicroBatch pad_together(std::span<const IndexedSample> samples, std::int32_t pad);
 
 /// All micro-batches of one optimiser step.
 struct StepBatch {

@@ -42,6 +42,8 @@ std::vector<NamedField> fields_of(TrainConfig& c) {
           {"quantize_share", &c.quantize_share},
           {"mtp_weight", &c.mtp_weight},
           {"mtp_every", &c.mtp_every},
+          {"counterfactual_every", &c.counterfactual_every},
+          {"counterfactual_pairs", &c.counterfactual_pairs},
           {"balance_loss", &c.balance_loss},
           {"balance_rate", &c.balance_rate},
           {"eval_every", &c.eval_every},
@@ -87,6 +89,8 @@ Result<void> check(const TrainConfig& c, std::string_view source) {
                     "max_depth and curriculum_depth must be at least 1"));
   HADAL_TRY(
       require(c.mtp_every > 0 && c.eval_every > 0, "mtp_every and eval_every must be positive"));
+  HADAL_TRY(require(c.counterfactual_every > 0 && c.counterfactual_pairs > 0,
+                    "counterfactual_every and counterfactual_pairs must be positive"));
   HADAL_TRY(require(c.optimizer.learning_rate > 0.0 && c.optimizer.clip > 0.0,
                     "learning_rate and clip must be positive"));
   return {};

@@ -42,6 +42,11 @@ struct TrainConfig {
 
   double mtp_weight = 0.3;
   std::uint64_t mtp_every = 1;  ///< the MTP block is trained in every n-th step
+  /// With model.world_model.loss.counterfactual > 0, every n-th step also runs pairs of texts that
+  /// differ in one intervention through the model, up to and with the world model: the worlds of
+  /// the step's first sequences. No token of theirs is learnt to be predicted.
+  std::uint64_t counterfactual_every = 4;
+  std::size_t counterfactual_pairs = 4;
   double balance_loss = 1e-4;
   double balance_rate = 1e-3;
 

@@ -27,6 +27,8 @@ struct LogRow {
   std::optional<double> heldout_loss, heldout_act_loss, heldout_accuracy;
   /// Of runs with the latent loss (latent_losses.h): it, and what shows a collapse.
   std::optional<double> latent_loss, latent_rank, latent_log_std;
+  /// Of runs with pairs: that of the last step that had some.
+  std::optional<double> counterfactual_loss;
 };
 
 /// Appends rows to a CSV file; rows after `resume_step` of an interrupted run are dropped first.

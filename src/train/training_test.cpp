@@ -6,6 +6,7 @@
 #include "train/loop.h"
 #include "train/model_files.h"
 #include "train/optimizer.h"
+#include "train/pair_stream.h"
 #include "train/train_log.h"
 #include "train/weight_rounding.h"
 #include "train/world_model_for_test.h"
@@ -65,6 +66,38 @@ class EventStream final : public TokenStream {
 
  private:
   std::uint64_t stop_at_;
+};
+
+/// Three pairs in turn, and an index without one. The second event is told differently, and a later
+/// one because of it.
+class EventPairStream final : public PairStream {
+ public:
+  std::optional<SamplePair> at(std::uint64_t index, int) const override {
+    if (index % 4 == 3) return std::nullopt;
+    SamplePair pair;
+    pair.ids = random_events(index % 4, 6);
+    const StructureTokens t = test_structure_tokens();
+    std::size_t n_closed = 0;
+    for (const std::int32_t id : pair.ids) {
+      const bool flips = n_closed == 1 || n_closed == 4;
+      const bool is_cause = n_closed == 1 && (id == t.by || id == t.ids[0]);
+      if (!is_cause) pair.twin_ids.push_back(flips && id < 40 ? (id + 20) % 40 : id);
+      n_closed += id == t.close ? 1 : 0;
+    }
+    const std::vector<worlds::PairEvent> events = {{0, false, false}, {1, false, true},
+                                                   {2, false, false}, {3, true, false},
+                                                   {4, true, true},   {5, false, false}};
+    pair.events = align_events(events, closers(pair.ids), closers(pair.twin_ids));
+    return pair;
+  }
+
+ private:
+  static std::vector<std::int64_t> closers(const std::vector<std::int32_t>& ids) {
+    std::vector<std::int64_t> rows;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] == test_structure_tokens().close) rows.push_back(static_cast<std::int64_t>(i));
+    return rows;
+  }
 };
 
 class TrainingTest : public testing::Test {
@@ -130,12 +163,41 @@ TEST_F(TrainingTest, AResumedRunEndsWithTheSameBits) {
   EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
 }
 
-/// With all that a world model can have: dropout of masks and the auxiliary loss.
+/// The cells of one column of a run's log.
+std::vector<std::string> log_column(const std::filesystem::path& directory,
+                                    const std::string& name) {
+  const auto cells = [](const std::string& line) {
+    std::vector<std::string> out(1);
+    for (const char c : line)
+      if (c == ',')
+        out.emplace_back();
+      else
+        out.back() += c;
+    return out;
+  };
+  std::ifstream csv(directory / "train.csv");
+  std::string line;
+  std::getline(csv, line);
+  const auto names = cells(line);
+  const auto column =
+      static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+  std::vector<std::string> values;
+  while (std::getline(csv, line)) {
+    EXPECT_EQ(cells(line).size(), names.size()) << line;
+    if (column < cells(line).size()) values.push_back(cells(line)[column]);
+  }
+  return values;
+}
+
+/// With all that a world model can have: dropout of masks and the auxiliary losses.
 TrainRun with_world_model(TrainRun run) {
   run.config.model = world_model_config();
   run.config.model.index_topk = 64;
   run.config.model.world_model->mask_dropout = 0.3;
   run.config.model.world_model->loss.latent = 0.3;
+  run.config.model.world_model->loss.counterfactual = 0.1;
+  static const EventPairStream pairs;
+  run.pairs = &pairs;
   return run;
 }
 
@@ -179,12 +241,11 @@ TEST_F(TrainingTest, AWorldModelLearnsAndIsWrittenWithoutItsTrainOnlyTensors) {
     n += t.name.find("world_model.") == 0 ? 1 : 0;
   }
   EXPECT_EQ(n, 7u + 2u * 10u);
-  std::ifstream csv(directory_ / "thirty" / "train.csv");
-  std::string header, row;
-  ASSERT_TRUE(std::getline(csv, header) && std::getline(csv, row));
-  EXPECT_TRUE(header.ends_with(",latent_loss,latent_rank,latent_log_std"));
-  EXPECT_EQ(std::count(header.begin(), header.end(), ','), std::count(row.begin(), row.end(), ','));
-  EXPECT_NE(row.back(), ',') << row;
+  for (const char* name : {"latent_loss", "latent_rank", "latent_log_std", "counterfactual_loss"}) {
+    const auto values = log_column(directory_ / "thirty", name);
+    ASSERT_EQ(values.size(), 3u) << name;
+    EXPECT_FALSE(values.front().empty()) << name;
+  }
   const auto run = SafetensorsFile::open(directory_ / "thirty" / "trainer.safetensors");
   ASSERT_TRUE(run.has_value());
   EXPECT_NE(run->view().find("parameter.world_model.predictor.0.weight"), nullptr);
@@ -203,6 +264,115 @@ TEST_F(TrainingTest, AResumedRunWithAWorldModelEndsWithTheSameBits) {
   EXPECT_LT(stopped->steps, 12u);
   EXPECT_EQ(resumed->steps, 12u);
   EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
+}
+
+TEST_F(TrainingTest, TheCounterfactualLossFallsWhereItHasAWeight) {
+  const EventStream stream;
+  const auto losses = [&](const std::string& name, double weight) {
+    TrainRun run = with_world_model(run_of(stream, name, 30));
+    run.config.model.world_model->loss = {.latent = 0.0, .counterfactual = weight, .edge = 0.0};
+    run.config.counterfactual_every = 2;
+    run.config.eval_every = 1;
+    run.config.eval_sequences = 1;
+    const auto done = run_training(run);
+    EXPECT_TRUE(done.has_value()) << done.error().message;
+    std::vector<double> values;
+    for (const std::string& cell : log_column(directory_ / name, "counterfactual_loss"))
+      values.push_back(std::stod(cell));
+    return values;
+  };
+
+  const auto with = losses("with", 3.0), hardly = losses("hardly", 1e-9);
+
+  ASSERT_EQ(with.size(), 30u);
+  ASSERT_EQ(hardly.size(), 30u);
+  EXPECT_EQ(with[0], hardly[0]);  // the same pairs and weights
+  EXPECT_EQ(with[0], with[1]);    // every second step has pairs
+  EXPECT_NE(with[1], with[2]);
+  EXPECT_LT(with.back(), 0.5 * with.front());
+  EXPECT_LT(with.back(), 0.7 * hardly.back());
+}
+
+TEST_F(TrainingTest, ACounterfactualLossWithoutPairsIsRefused) {
+  const EventStream stream;
+  TrainRun run = with_world_model(run_of(stream, "no_pairs", 1));
+  run.pairs = nullptr;
+
+  const auto refused = run_training(run);
+
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(PairBatch, HoldsSequenceAndTwinInTurnAndTheirRows) {
+  const EventPairStream stream;
+
+  const auto batches = make_pair_batches(
+      stream, 0, 6, 3,
+      {.sequences_per_step = 4, .max_micro_tokens = 100, .workers = 2, .pad_token = 2});
+
+  std::size_t n_pairs = 0, n_events = 0;
+  for (const PairBatch& batch : batches) {
+    ASSERT_EQ(batch.text.batch % 2, 0u);
+    const auto width = static_cast<std::int64_t>(batch.text.sequence);
+    const auto token = [&](std::int64_t row) {
+      return batch.text.ids[static_cast<std::size_t>(row / width * (width + 2) + row % width)];
+    };
+    for (std::size_t i = 0; i < batch.text.batch; i += 2)
+      EXPECT_EQ(batch.text.indices[i], batch.text.indices[i + 1]);
+    for (const EventPair& e : batch.events) {
+      EXPECT_EQ(token(e.row), test_structure_tokens().close);
+      EXPECT_EQ(token(e.twin_row), test_structure_tokens().close);
+      EXPECT_EQ(e.row / width % 2, 0);
+      EXPECT_EQ(e.twin_row / width, e.row / width + 1);
+      EXPECT_EQ(token(e.row - 1) == token(e.twin_row - 1), e.goal == EventPair::Goal::together);
+    }
+    n_pairs += batch.text.batch / 2;
+    n_events += batch.events.size();
+  }
+  EXPECT_GE(batches.size(), 2u);
+  EXPECT_EQ(n_pairs, 5u);  // pair 3 does not exist
+  EXPECT_GE(n_events, 4u * n_pairs);
+}
+
+TEST(TextPairStream, TellsWhereTheEventsOfBothTextsEnd) {
+  const std::string path =
+      std::string(HADAL_SOURCE_DIR) + "/experiments/world_model/tokenizer.json";
+  std::ifstream file(path);
+  const auto tokenizer =
+      Tokenizer::from_json(std::string(std::istreambuf_iterator<char>(file), {}), path);
+  ASSERT_TRUE(tokenizer.has_value());
+  worlds::WorldOptions options;
+  options.text_form = worlds::TextForm::compact;
+  options.nouns_per_type = 8;
+  const auto source = [&](std::uint64_t index, int depth) {
+    return worlds::counterfactual_pair(
+        {.split = worlds::Split::train, .domain = 0, .depth = depth, .seed = 1, .index = index},
+        options);
+  };
+  const TextPairStream whole(*tokenizer, source, 512), cut(*tokenizer, source, 60);
+  const std::int32_t colon = *tokenizer->find_special("<|:|>");
+  const auto body = [&](const std::vector<std::int32_t>& ids, std::int64_t close) {
+    auto first = ids.begin() + close;
+    while (*first != colon) --first;
+    return std::vector<std::int32_t>(first, ids.begin() + close + 1);
+  };
+
+  std::size_t n[2] = {0, 0};
+  for (std::uint64_t index = 0; index < 40; ++index) {
+    const auto pair = whole.at(index, 3), short_pair = cut.at(index, 3);
+    ASSERT_EQ(pair.has_value(), short_pair.has_value());
+    if (!pair) continue;
+    for (const EventPair& e : pair->events) {
+      const bool same = body(pair->ids, e.row) == body(pair->twin_ids, e.twin_row);
+      EXPECT_EQ(same, e.goal == EventPair::Goal::together) << index;
+      ++n[same ? 0 : 1];
+    }
+    EXPECT_LT(short_pair->events.size(), pair->events.size());
+    for (const EventPair& e : short_pair->events) EXPECT_LT(std::max(e.row, e.twin_row), 60);
+  }
+  EXPECT_GT(n[0], 250u);
+  EXPECT_GT(n[1], 60u);
 }
 
 TEST_F(TrainingTest, AFurtherStageStartsFromTheWeightsOfAnEarlierOne) {

@@ -238,8 +238,9 @@ Tensor V4Model::streams(const Tensor& ids, RouterTrace* trace, WorldModelTrace* 
                  .contiguous();  // [N, n, d]
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     h = layer(layers_[l], h, ids, shape, l, trace);
-    if (config_.world_model && config_.world_model->after_layer == l)
-      h = add_world_model(h, ids, world_model);
+    if (!config_.world_model || config_.world_model->after_layer != l) continue;
+    h = add_world_model(h, ids, world_model);
+    if (world_model != nullptr && world_model->is_end) break;
   }
   return h;
 }
@@ -397,9 +398,6 @@ Result<void> check_trainable(const ModelConfig& c) {
   if (c.hc_mult == 0 || c.hc_sinkhorn_iters == 0)
     return error(ErrorCode::invalid_argument,
                  "train: hc_mult and hc_sinkhorn_iters must be at least 1");
-  if (c.world_model && c.world_model->loss.counterfactual > 0.0)
-    return error(ErrorCode::unsupported,
-                 "train: world_model.loss.counterfactual must be 0: no stream gives pairs yet");
   return {};
 }
 
