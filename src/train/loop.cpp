@@ -36,6 +36,8 @@ double seconds_since(Clock::time_point start) {
 struct Tally {
   double loss = 0.0;  ///< weighted
   double act_loss = 0.0, n_act = 0.0;
+  double token_loss = 0.0, n_tokens = 0.0;  ///< of all tokens, whatever their weight
+  double body_loss = 0.0, n_body = 0.0;     ///< of those of bodies
   double right = 0.0, n_decisions = 0.0;
   double mtp_right = 0.0, n_mtp = 0.0;
   double latent = 0.0, n_latent = 0.0;  ///< latent loss, times predicted events
@@ -47,6 +49,10 @@ struct Tally {
     loss += other.loss;
     act_loss += other.act_loss;
     n_act += other.n_act;
+    token_loss += other.token_loss;
+    n_tokens += other.n_tokens;
+    body_loss += other.body_loss;
+    n_body += other.n_body;
     right += other.right;
     n_decisions += other.n_decisions;
     mtp_right += other.mtp_right;
@@ -104,6 +110,10 @@ void tally_main(const MicroBatch& part, const Tensor& losses, const Tensor& best
       tally.loss += static_cast<double>(part.weights[target]) * static_cast<double>(loss[row]);
       if ((part.marks[target] & 1) != 0)
         tally.act_loss += static_cast<double>(loss[row]), tally.n_act += 1.0;
+      if ((part.marks[target] & 4) != 0)
+        tally.body_loss += static_cast<double>(loss[row]), tally.n_body += 1.0;
+      if ((part.marks[target] & 8) != 0)
+        tally.token_loss += static_cast<double>(loss[row]), tally.n_tokens += 1.0;
       if ((part.marks[target] & 2) != 0) {
         tally.n_decisions += 1.0;
         tally.right += part.is_right(target, choice[row]) ? 1.0 : 0.0;
@@ -379,7 +389,8 @@ class Training {
     } else if (!run_.init.empty()) {
       HADAL_ASSIGN(const Checkpoint start, Checkpoint::open(run_.init.string()));
       HADAL_TRY(read_weights(start, model_));
-      log_info("train", "starting from the weights of {}", run_.init.string());
+      log_info("train", "starting from the weights of {}{}", run_.init.string(),
+               is_grafted(start, model_) ? ", which has no world model: one is added to it" : "");
     }
     log_info("train", "{} parameters, {} workers, optimiser {}", model_.n_parameters(),
              config_.threads, config_.optimizer.muon ? "Muon and AdamW" : "AdamW");
@@ -485,6 +496,8 @@ class Training {
                                      false);
     row.heldout_loss = tally.loss / heldout_.text.total_weight;
     row.heldout_act_loss = share(tally.act_loss, tally.n_act);
+    row.heldout_token_loss = share(tally.token_loss, tally.n_tokens);
+    if (tally.n_body > 0.0) row.heldout_body_loss = tally.body_loss / tally.n_body;
     row.heldout_accuracy = share(tally.right, tally.n_decisions);
     log_info("train", "step {}: held out: loss {:.4f}, actions {:.4f}, next action right {:.1f} %",
              state_.progress.step, *row.heldout_loss, *row.heldout_act_loss,

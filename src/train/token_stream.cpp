@@ -12,6 +12,7 @@ TextStream::TextStream(const Tokenizer& tokenizer, Source source, std::size_t ma
       max_length_(max_length),
       act_(tokenizer.find_special("<|act|>").value_or(-1)),
       by_(tokenizer.find_special("<|by|>").value_or(-1)),
+      colon_(tokenizer.find_special("<|:|>").value_or(-1)),
       end_(tokenizer.find_special("<|/ev|>").value_or(-1)) {
   for (int id = 0; id < worlds::kEventIds; ++id)
     if (const auto token = tokenizer.find_special("<|e" + std::to_string(id) + "|>"))
@@ -35,7 +36,17 @@ Sample TextStream::at(std::uint64_t index, int max_depth) const {
     sample.weights.resize(max_length_);
   }
   mark_decisions(sample, optimal);
+  mark_bodies(sample);
   return sample;
+}
+
+void TextStream::mark_bodies(Sample& sample) const {
+  bool in_body = false;
+  for (std::size_t i = 0; i < sample.ids.size(); ++i) {
+    if (sample.ids[i] == end_) in_body = false;
+    if (in_body) sample.body_tokens.push_back(i);
+    if (sample.ids[i] == colon_) in_body = true;
+  }
 }
 
 /// After `<|act|> <|eN|> <|by|>` stands the id of the mechanism that the teacher chose.
@@ -73,6 +84,8 @@ MicroBatch pad_together(std::span<const IndexedSample> samples, std::int32_t pad
     std::copy(sample.weights.begin(), sample.weights.end(),
               part.weights.begin() + static_cast<std::ptrdiff_t>(i * width));
     for (std::size_t j : sample.act_tokens) part.marks[i * width + j] |= 1;
+    for (std::size_t j : sample.body_tokens) part.marks[i * width + j] |= 4;
+    for (std::size_t j = 1; j < sample.ids.size(); ++j) part.marks[i * width + j] |= 8;
     for (std::size_t d = 0; d < sample.decisions.size(); ++d) {
       const std::size_t target = i * width + sample.decisions[d];
       part.marks[target] |= 2;

@@ -16,7 +16,8 @@ constexpr const char* kHeader =
     "step,tokens,seconds,tokens_per_second,learning_rate,loss,act_loss,next_action_accuracy,mtp_"
     "accuracy,"
     "gradient_norm,max_load,heldout_loss,heldout_act_loss,heldout_accuracy,"
-    "latent_loss,latent_rank,latent_log_std,counterfactual_loss";
+    "latent_loss,latent_rank,latent_log_std,counterfactual_loss,heldout_token_loss,heldout_body_"
+    "loss";
 
 std::string optional_text(const std::optional<double>& value) {
   return value ? fmt::format("{:.5f}", *value) : "";
@@ -67,13 +68,14 @@ Result<void> CsvLog::append(const LogRow& r) const {
   return write_text(
       path_,
       fmt::format("{},{},{:.1f},{:.0f},{:.3e},{:.5f},{:.5f},{:.4f},{:.4f},{:.4f},{:.3f},{},{},{},{}"
-                  ",{},{},{}\n",
+                  ",{},{},{},{},{}\n",
                   r.step, r.tokens, r.seconds, r.tokens_per_second, r.learning_rate, r.loss,
                   r.act_loss, r.next_action_accuracy, r.mtp_accuracy, r.gradient_norm, r.max_load,
                   optional_text(r.heldout_loss), optional_text(r.heldout_act_loss),
                   optional_text(r.heldout_accuracy), optional_text(r.latent_loss),
                   optional_text(r.latent_rank), optional_text(r.latent_log_std),
-                  optional_text(r.counterfactual_loss)),
+                  optional_text(r.counterfactual_loss), optional_text(r.heldout_token_loss),
+                  optional_text(r.heldout_body_loss)),
       std::ios::app);
 }
 

@@ -43,6 +43,7 @@ class CountingStream final : public TokenStream {
     sample.decisions = {4};
     sample.optimal = {{sample.ids[4], 45}};
     sample.act_tokens = {4, 5};
+    sample.body_tokens = sample.act_tokens;
     return sample;
   }
   mutable std::atomic<bool> stop{false};
@@ -136,33 +137,6 @@ std::vector<std::byte> weights_of(const std::filesystem::path& directory) {
   return bytes;
 }
 
-TEST_F(TrainingTest, LossFallsInThirtySteps) {
-  const CountingStream stream;
-
-  const auto start = run_training(run_of(stream, "zero", 1));
-  const auto end = run_training(run_of(stream, "thirty", 30));
-
-  ASSERT_TRUE(start.has_value() && end.has_value()) << (end ? "" : end.error().message);
-  EXPECT_TRUE(end->complete);
-  EXPECT_LT(end->heldout_loss, 0.7 * start->heldout_loss);
-}
-
-TEST_F(TrainingTest, AResumedRunEndsWithTheSameBits) {
-  const CountingStream whole, first_half(4 * 5), second_half;
-  TrainRun interrupted = run_of(first_half, "resumed", 12);
-  interrupted.stop = &first_half.stop;
-
-  const auto straight = run_training(run_of(whole, "straight", 12));
-  const auto stopped = run_training(interrupted);
-  const auto resumed = run_training(run_of(second_half, "resumed", 12));
-
-  ASSERT_TRUE(straight.has_value() && stopped.has_value() && resumed.has_value());
-  EXPECT_FALSE(stopped->complete);
-  EXPECT_LT(stopped->steps, 12u);
-  EXPECT_EQ(resumed->steps, 12u);
-  EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
-}
-
 /// The cells of one column of a run's log.
 std::vector<std::string> log_column(const std::filesystem::path& directory,
                                     const std::string& name) {
@@ -187,6 +161,84 @@ std::vector<std::string> log_column(const std::filesystem::path& directory,
     if (column < cells(line).size()) values.push_back(cells(line)[column]);
   }
   return values;
+}
+
+Tokenizer word_tokenizer() {
+  const std::string path =
+      std::string(HADAL_SOURCE_DIR) + "/experiments/world_model/tokenizer.json";
+  std::ifstream file(path);
+  auto tokenizer =
+      Tokenizer::from_json(std::string(std::istreambuf_iterator<char>(file), {}), path);
+  EXPECT_TRUE(tokenizer.has_value());
+  return std::move(*tokenizer);
+}
+
+TEST_F(TrainingTest, LossFallsInThirtySteps) {
+  const CountingStream stream;
+
+  const auto start = run_training(run_of(stream, "zero", 1));
+  const auto end = run_training(run_of(stream, "thirty", 30));
+
+  ASSERT_TRUE(start.has_value() && end.has_value()) << (end ? "" : end.error().message);
+  EXPECT_TRUE(end->complete);
+  EXPECT_LT(end->heldout_loss, 0.7 * start->heldout_loss);
+}
+
+TEST_F(TrainingTest, HeldOutLossesAreAlsoLoggedWithoutWeights) {
+  const CountingStream stream;
+  TrainRun run = run_of(stream, "columns", 1);
+  run.config.eval_every = 1;
+
+  ASSERT_TRUE(run_training(run).has_value());
+
+  const auto value = [&](const char* name) { return log_column(run.out, name).at(0); };
+  EXPECT_FALSE(value("heldout_loss").empty());
+  EXPECT_EQ(value("heldout_token_loss"), value("heldout_loss"));  // all weights are 1
+  EXPECT_EQ(value("heldout_body_loss"), value("heldout_act_loss"));
+  EXPECT_NE(value("heldout_body_loss"), value("heldout_token_loss"));
+}
+
+TEST_F(TrainingTest, OneExpertIsADenseModel) {
+  const CountingStream stream;
+  const auto dense = [&](const char* name, std::uint64_t steps) {
+    TrainRun run = run_of(stream, name, steps);
+    run.config.model.n_routed_experts = run.config.model.num_experts_per_tok = 1;
+    run.config.eval_every = 10;
+    return run;
+  };
+
+  const auto start = run_training(dense("dense_start", 1));
+  const auto end = run_training(dense("dense", 30));
+
+  ASSERT_TRUE(start.has_value() && end.has_value()) << (end ? "" : end.error().message);
+  EXPECT_LT(end->heldout_loss, 0.7 * start->heldout_loss);
+  for (const std::string& load : log_column(directory_ / "dense", "max_load"))
+    EXPECT_EQ(load, "1.000");
+  // The router chooses nothing, so it learns nothing.
+  const auto before = SafetensorsFile::open(directory_ / "dense_start" / "model.safetensors"),
+             after = SafetensorsFile::open(directory_ / "dense" / "model.safetensors");
+  ASSERT_TRUE(before.has_value() && after.has_value());
+  for (const char* name : {"layers.1.ffn.gate.weight", "layers.1.ffn.gate.bias"}) {
+    const SafetensorsTensor *a = before->view().find(name), *b = after->view().find(name);
+    ASSERT_TRUE(a != nullptr && b != nullptr) << name;
+    EXPECT_TRUE(std::equal(a->data.begin(), a->data.end(), b->data.begin())) << name;
+  }
+}
+
+TEST_F(TrainingTest, AResumedRunEndsWithTheSameBits) {
+  const CountingStream whole, first_half(4 * 5), second_half;
+  TrainRun interrupted = run_of(first_half, "resumed", 12);
+  interrupted.stop = &first_half.stop;
+
+  const auto straight = run_training(run_of(whole, "straight", 12));
+  const auto stopped = run_training(interrupted);
+  const auto resumed = run_training(run_of(second_half, "resumed", 12));
+
+  ASSERT_TRUE(straight.has_value() && stopped.has_value() && resumed.has_value());
+  EXPECT_FALSE(stopped->complete);
+  EXPECT_LT(stopped->steps, 12u);
+  EXPECT_EQ(resumed->steps, 12u);
+  EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
 }
 
 /// With all that a world model can have: dropout of masks and the auxiliary losses.
@@ -335,13 +387,27 @@ TEST(PairBatch, HoldsSequenceAndTwinInTurnAndTheirRows) {
   EXPECT_GE(n_events, 4u * n_pairs);
 }
 
+TEST(TextStream, BodiesStandBetweenHeaderAndCloser) {
+  const Tokenizer tokenizer = word_tokenizer();
+  const TextStream stream(
+      tokenizer,
+      [](std::uint64_t, int) {
+        return std::vector<worlds::Piece>{{"start<|fact|><|e3|><|:|> a b<|/ev|> c", 1.0f},
+                                          {"<|obs|><|e4|><|by|><|e3|><|:|> d<|/ev|>", 0.5f}};
+      },
+      512);
+
+  const Sample sample = stream.at(0, 1);
+
+  std::vector<std::int32_t> bodies, expected = tokenizer.encode(" a b", SpecialTokens::parse);
+  const auto d = tokenizer.encode(" d", SpecialTokens::parse);
+  expected.insert(expected.end(), d.begin(), d.end());
+  for (const std::size_t i : sample.body_tokens) bodies.push_back(sample.ids[i]);
+  EXPECT_EQ(bodies, expected);
+}
+
 TEST(TextPairStream, TellsWhereTheEventsOfBothTextsEnd) {
-  const std::string path =
-      std::string(HADAL_SOURCE_DIR) + "/experiments/world_model/tokenizer.json";
-  std::ifstream file(path);
-  const auto tokenizer =
-      Tokenizer::from_json(std::string(std::istreambuf_iterator<char>(file), {}), path);
-  ASSERT_TRUE(tokenizer.has_value());
+  const Tokenizer tokenizer = word_tokenizer();
   worlds::WorldOptions options;
   options.text_form = worlds::TextForm::compact;
   options.nouns_per_type = 8;
@@ -350,8 +416,8 @@ TEST(TextPairStream, TellsWhereTheEventsOfBothTextsEnd) {
         {.split = worlds::Split::train, .domain = 0, .depth = depth, .seed = 1, .index = index},
         options);
   };
-  const TextPairStream whole(*tokenizer, source, 512), cut(*tokenizer, source, 60);
-  const std::int32_t colon = *tokenizer->find_special("<|:|>");
+  const TextPairStream whole(tokenizer, source, 512), cut(tokenizer, source, 60);
+  const std::int32_t colon = *tokenizer.find_special("<|:|>");
   const auto body = [&](const std::vector<std::int32_t>& ids, std::int64_t close) {
     auto first = ids.begin() + close;
     while (*first != colon) --first;
@@ -392,6 +458,54 @@ TEST_F(TrainingTest, AFurtherStageStartsFromTheWeightsOfAnEarlierOne) {
   further.init = directory_ / "nowhere";
   further.out = directory_ / "stage3";
   EXPECT_FALSE(run_training(further).has_value());
+}
+
+/// Logits of a written model for some events.
+Tensor logits_of(const std::filesystem::path& directory) {
+  const at::NoGradGuard no_grad;
+  const auto checkpoint = Checkpoint::open(directory.string());
+  EXPECT_TRUE(checkpoint.has_value()) << (checkpoint ? "" : checkpoint.error().message);
+  const auto model = model_from_checkpoint(*checkpoint);
+  EXPECT_TRUE(model.has_value()) << (model ? "" : model.error().message);
+  const auto ids = random_events(3, 8);
+  Tensor tokens = at::empty({1, static_cast<std::int64_t>(ids.size())}, at::kLong);
+  std::copy(ids.begin(), ids.end(), tokens.data_ptr<std::int64_t>());
+  return at::linear(model->collapse(model->streams(tokens)), model->head());
+}
+
+TEST_F(TrainingTest, AWorldModelAddedToAnotherModelChangesNothingAtFirst) {
+  const EventStream stream;
+  std::atomic<bool> at_once{true};
+  TrainRun base = with_world_model(run_of(stream, "base", 2));
+  base.config.model.world_model.reset();
+  ASSERT_TRUE(run_training(base).has_value());
+  TrainRun grafted = with_world_model(run_of(stream, "grafted", 3));
+  grafted.config.seed = 2;
+  grafted.init = base.out;
+  grafted.stop = &at_once;
+  TrainRun trained = grafted, further = grafted;
+  trained.out = directory_ / "trained";
+  trained.stop = nullptr;
+  further.out = directory_ / "further";
+  further.init = trained.out;
+
+  const auto added = run_training(grafted), three_steps = run_training(trained),
+             next_stage = run_training(further);
+
+  ASSERT_TRUE(added.has_value() && three_steps.has_value() && next_stage.has_value());
+  EXPECT_EQ(added->steps, 0u);
+  EXPECT_TRUE(logits_of(base.out).equal(logits_of(grafted.out)));
+  EXPECT_FALSE(logits_of(base.out).equal(logits_of(trained.out)));
+  EXPECT_TRUE(std::isfinite(three_steps->heldout_loss));
+  const auto out_proj = [](const TrainRun& run) {
+    const auto file = SafetensorsFile::open(run.out / "model.safetensors");
+    const auto data = file->view().find("world_model.out_proj.weight")->data;
+    return std::count(data.begin(), data.end(), std::byte{0}) ==
+           static_cast<std::ptrdiff_t>(data.size());
+  };
+  EXPECT_TRUE(out_proj(grafted));
+  EXPECT_FALSE(out_proj(trained));
+  EXPECT_TRUE(weights_of(trained.out) == weights_of(further.out));
 }
 
 TEST_F(TrainingTest, ACheckpointOfAnotherShapeIsRefused) {
@@ -548,6 +662,36 @@ TEST(Schedule, WarmsUpHoldsAndDecaysByStepsOrByTime) {
   EXPECT_NEAR(learning_rate_factor(config, {.step = 500, .seconds = 54.0}), 0.25, 1e-12);
   EXPECT_EQ(depth_limit(config, {.step = 10, .seconds = 1.0}), 2);
   EXPECT_EQ(depth_limit(config, {.step = 10, .seconds = 30.0}), 3);
+}
+
+TEST_F(TrainingTest, ConfigFilesAreMergedAndNameATokenizerFromTheirFolder) {
+  std::filesystem::create_directories(directory_ / "arms");
+  const auto write = [&](const std::string& name, const std::string& text) {
+    std::ofstream(directory_ / name) << text;
+    return (directory_ / name).string();
+  };
+  const std::string base = write("base.json", R"({"steps": 3, "seed": 1, "tokenizer": "t.json"})"),
+                    arm = write("arms/b.json", R"({"seed": 2})"),
+                    other = write("arms/c.json", R"({"tokenizer": "../u.json"})"),
+                    absolute = write("d.json", R"({"tokenizer": "/t.json"})"),
+                    wrong = write("e.json", R"({"model": {}, "tokenizer": 3})");
+
+  const auto merged = read_config_files({base, arm}), overridden = read_config_files({base, other}),
+             root = read_config_files({absolute}), bad = read_config_files({wrong});
+
+  ASSERT_TRUE(merged.has_value() && overridden.has_value() && root.has_value() && bad.has_value());
+  EXPECT_EQ(merged->source, base + " + " + arm);
+  const auto quoted = [](const std::filesystem::path& p) {
+    return "\"tokenizer\": \"" + p.string() + "\"";
+  };
+  EXPECT_NE(merged->json.find(quoted(directory_ / "t.json")), std::string::npos) << merged->json;
+  EXPECT_NE(merged->json.find("\"seed\": 2"), std::string::npos);
+  EXPECT_NE(merged->json.find("\"steps\": 3"), std::string::npos);
+  EXPECT_NE(overridden->json.find(quoted(directory_ / "u.json")), std::string::npos)
+      << overridden->json;
+  EXPECT_NE(root->json.find(quoted("/t.json")), std::string::npos);
+  EXPECT_FALSE(parse_train_config(bad->json, "e.json").has_value());
+  EXPECT_EQ(read_config_files({"no such file"}).error().code, ErrorCode::not_found);
 }
 
 TEST(TrainConfig, NamesUnknownKeysAndWrongTypes) {
