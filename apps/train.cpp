@@ -38,7 +38,7 @@ struct TrainFlags {
   std::vector<std::string> configs;
   std::string init;
   std::string out;
-  std::string tokenizer = "models/builtin/tokenizer.json";
+  std::string tokenizer;
   double max_minutes = 0.0;
   double budget_minutes = -1.0;
   std::size_t threads = 0;
@@ -58,23 +58,6 @@ Result<std::string> read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return error(ErrorCode::not_found, "{}: cannot be opened for reading", path);
   return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-struct ConfigText {
-  std::string json;
-  std::string source;  ///< the files it comes from, for messages
-};
-
-/// One JSON object: every file's keys over those of the files before it (RFC 7386: null removes).
-Result<ConfigText> merged_config(const std::vector<std::string>& paths) {
-  nlohmann::json merged = nlohmann::json::object();
-  for (const std::string& path : paths) {
-    HADAL_ASSIGN(const std::string text, read_text(path));
-    HADAL_ASSIGN(const nlohmann::json json, parse_json(text, path));
-    if (!json.is_object()) return error(ErrorCode::bad_format, "{}: expected a JSON object", path);
-    merged.merge_patch(json);
-  }
-  return ConfigText{merged.dump(1), fmt::format("{}", fmt::join(paths, " + "))};
 }
 
 /// Key "text" of the config: knobs of the training text. Its max_depth overrides the config's.
@@ -113,36 +96,48 @@ Result<void> keep_config(const std::string& config, std::uint64_t seed,
   return {};
 }
 
+std::string tokenizer_of(const TrainFlags& flags, const train::TrainConfig& config) {
+  if (!flags.tokenizer.empty()) return flags.tokenizer;
+  return config.tokenizer.empty() ? "models/builtin/tokenizer.json" : config.tokenizer;
+}
+
 Result<train::TrainSummary> train_model(const TrainFlags& flags) {
-  HADAL_ASSIGN(const ConfigText config, merged_config(flags.configs));
+  HADAL_ASSIGN(const train::ConfigText config, train::read_config_files(flags.configs));
   train::TrainRun run;
   HADAL_ASSIGN(run.config, train::parse_train_config(config.json, config.source));
   if (flags.seed) run.config.seed = *flags.seed;
   if (flags.threads > 0) run.config.threads = flags.threads;
   if (flags.budget_minutes >= 0.0) run.config.budget_minutes = flags.budget_minutes;
-  HADAL_ASSIGN(run.tokenizer_json, read_text(flags.tokenizer));
-  HADAL_ASSIGN(const Tokenizer tokenizer,
-               Tokenizer::from_json(run.tokenizer_json, flags.tokenizer));
+  const std::string tokenizer_path = tokenizer_of(flags, run.config);
+  HADAL_ASSIGN(run.tokenizer_json, read_text(tokenizer_path));
+  HADAL_ASSIGN(const Tokenizer tokenizer, Tokenizer::from_json(run.tokenizer_json, tokenizer_path));
   if (tokenizer.vocab_size() > run.config.model.vocab_size)
     return error(ErrorCode::invalid_argument,
-                 "{}: {} tokens, but the model of {} has vocab_size {}", flags.tokenizer,
+                 "{}: {} tokens, but the model of {} has vocab_size {}", tokenizer_path,
                  tokenizer.vocab_size(), config.source, run.config.model.vocab_size);
-  HADAL_TRY(give_structure_tokens(tokenizer, flags.tokenizer, run.config.model));
+  HADAL_TRY(give_structure_tokens(tokenizer, tokenizer_path, run.config.model));
   HADAL_ASSIGN(const TrainingTextOptions options,
                text_options(config.json, config.source, run.config.max_depth));
   run.config.max_depth = options.max_depth;
-  const auto text = [&](worlds::Split split) {
-    return [&options, split, seed = run.config.seed](std::uint64_t index, int max_depth) {
+  const auto text = [&](worlds::Split split, std::uint64_t seed) {
+    return [&options, split, seed](std::uint64_t index, int max_depth) {
       return training_text(split, seed, index, options, max_depth);
     };
   };
-  const train::TextStream train_stream(tokenizer, text(worlds::Split::train),
+  const train::TextStream train_stream(tokenizer, text(worlds::Split::train, run.config.seed),
                                        run.config.max_length);
-  const train::TextStream heldout_stream(tokenizer, text(worlds::Split::test),
+  const train::TextStream heldout_stream(tokenizer, text(worlds::Split::test, run.config.eval_seed),
                                          run.config.max_length);
   HADAL_TRY(keep_config(config.json, run.config.seed, flags.out));
+  const train::TextPairStream pairs(
+      tokenizer,
+      [&options, seed = run.config.seed](std::uint64_t index, int max_depth) {
+        return training_pair(worlds::Split::train, seed, index, options, max_depth);
+      },
+      run.config.max_length);
   run.train = &train_stream;
   run.heldout = &heldout_stream;
+  run.pairs = &pairs;
   run.init = flags.init;
   run.out = flags.out;
   run.max_minutes = flags.max_minutes;
@@ -159,7 +154,7 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
 
 /// Parameters and multiply-adds by part, so that configs can be matched.
 Result<void> show_cost(const TrainFlags& flags) {
-  HADAL_ASSIGN(const ConfigText text, merged_config(flags.configs));
+  HADAL_ASSIGN(const train::ConfigText text, train::read_config_files(flags.configs));
   HADAL_ASSIGN(const train::TrainConfig config, train::parse_train_config(text.json, text.source));
   std::vector<train::PartCost> parts = train::model_cost(config.model);
   parts.push_back(train::total_cost(parts));
@@ -202,7 +197,8 @@ void add_train(CLI::App& app, int& exit_code) {
   verb->add_option("--init", flags->init,
                    "model directory whose weights the run starts from (a further stage), unless "
                    "--out can be resumed");
-  verb->add_option("--tokenizer", flags->tokenizer, "tokenizer.json")->capture_default_str();
+  verb->add_option("--tokenizer", flags->tokenizer,
+                   "tokenizer.json (default: the config's; there none: models/builtin/)");
   verb->add_option("--max-minutes", flags->max_minutes,
                    "stop this process, with a checkpoint, after N minutes");
   verb->add_option("--budget-minutes", flags->budget_minutes,

@@ -107,6 +107,21 @@ int draw_depth(RandomStream& random, double depth_one_share, int max_depth) {
   return 2 + static_cast<int>(random.below(static_cast<std::uint32_t>(max_depth - 1)));
 }
 
+worlds::WorldKey draw_world(RandomStream& random, worlds::Split split, std::uint64_t seed,
+                            std::uint64_t index, const TrainingTextOptions& options,
+                            int max_depth) {
+  random.next();  // once drew the domain; the published stream keeps its place
+  return {.split = split,
+          .domain = worlds::domain_of(options.domains, split, index),
+          .depth = draw_depth(random, options.depth_one_share, max_depth),
+          .seed = seed,
+          .index = index};
+}
+
+RandomStream stream_of(std::uint64_t seed, std::uint64_t index) {
+  return RandomStream(splitmix64_at(seed ^ fnv1a64("training_text"), index));
+}
+
 }  // namespace
 
 std::vector<Piece> chat_training_text(const worlds::WorldKey& key,
@@ -131,19 +146,25 @@ std::vector<Piece> chat_training_text(const worlds::WorldKey& key,
 
 std::vector<Piece> training_text(worlds::Split split, std::uint64_t seed, std::uint64_t index,
                                  const TrainingTextOptions& options, int max_depth) {
-  RandomStream random(splitmix64_at(seed ^ fnv1a64("training_text"), index));
+  RandomStream random = stream_of(seed, index);
   const double kind = random.uniform();
   if (kind < options.small_talk_share) return small_talk_text(random.next(), options.world.weights);
   const bool as_chat = kind < options.small_talk_share + options.chat_share;
   const bool with_tool_section = random.uniform() < options.tools_share;
-  random.next();  // once drew the domain; the published stream keeps its place
-  const worlds::WorldKey key{.split = split,
-                             .domain = worlds::domain_of(options.domains, split, index),
-                             .depth = draw_depth(random, options.depth_one_share, max_depth),
-                             .seed = seed,
-                             .index = index};
+  const worlds::WorldKey key = draw_world(random, split, seed, index, options, max_depth);
   return as_chat ? chat_training_text(key, options.world, with_tool_section)
                  : worlds::training_narrative(key, options.world);
+}
+
+std::optional<worlds::CounterfactualPair> training_pair(worlds::Split split, std::uint64_t seed,
+                                                        std::uint64_t index,
+                                                        const TrainingTextOptions& options,
+                                                        int max_depth) {
+  RandomStream random = stream_of(seed, index);
+  random.uniform();  // what kind of text
+  random.uniform();  // with tool section?
+  return worlds::counterfactual_pair(draw_world(random, split, seed, index, options, max_depth),
+                                     options.world);
 }
 
 }  // namespace hadal

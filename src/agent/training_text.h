@@ -2,9 +2,11 @@
 // in the V4 chat format, and a little small talk (world-model.md 3.2).
 #pragma once
 
+#include "worlds/counterfactual_pair.h"
 #include "worlds/narrator.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace hadal {
@@ -26,6 +28,13 @@ struct TrainingTextOptions {
 std::vector<worlds::Piece> training_text(worlds::Split split, std::uint64_t seed,
                                          std::uint64_t index, const TrainingTextOptions& options,
                                          int max_depth);
+
+/// The world of sequence `index`, told twice with one intervention between (also where the sequence
+/// itself is small talk); nothing if it has no such pair.
+std::optional<worlds::CounterfactualPair> training_pair(worlds::Split split, std::uint64_t seed,
+                                                        std::uint64_t index,
+                                                        const TrainingTextOptions& options,
+                                                        int max_depth);
 
 /// An episode as a conversation. Assistant turns carry the weight of acts, mistakes none.
 std::vector<worlds::Piece> chat_training_text(const worlds::WorldKey& key,

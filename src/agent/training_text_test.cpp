@@ -53,6 +53,27 @@ TEST(TrainingText, StreamIsTheOneThatWasPublished) {
   EXPECT_EQ(fnv1a64(text), 6291263936135437929u);
 }
 
+// Facts and mechanisms of the pair are those of the sequence, but for the intervention.
+TEST(TrainingText, PairsAreOfTheSequencesWorld) {
+  TrainingTextOptions options;
+  options.small_talk_share = 0.0;
+  options.chat_share = 0.0;
+  int n_pairs = 0;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    const auto pair = training_pair(worlds::Split::train, 1, i, options, 3);
+    if (!pair) continue;
+    ++n_pairs;
+    const auto prompt_of = [](const std::vector<Piece>& pieces) {
+      const std::string text = worlds::text_of(pieces);
+      return text.substr(0, text.find("<|act|>"));
+    };
+    const auto sequence = training_text(worlds::Split::train, 1, i, options, 3);
+    EXPECT_EQ(prompt_of(pair->actual), prompt_of(sequence)) << i;
+    EXPECT_NE(worlds::text_of(pair->altered), worlds::text_of(pair->actual)) << i;
+  }
+  EXPECT_GT(n_pairs, 40);
+}
+
 TEST(TrainingText, DrawsFromTheChosenDomainsOnly) {
   TrainingTextOptions options;
   options.small_talk_share = 0.0;

@@ -144,37 +144,6 @@ LatentLoss latent_loss(const LatentPredictor& predictor, const Latents& latents,
   return out;
 }
 
-std::vector<EventPair> align_events(const EventGraph& graph, std::span<const EventRows> rows,
-                                    std::span<const EventRows> twin_rows, std::int32_t changed,
-                                    std::span<const std::int32_t> flipped) {
-  HADAL_CHECK(rows.size() == graph.events().size() && rows.size() == twin_rows.size(),
-              "both sequences have the same events");
-  std::vector<std::uint8_t> descends(rows.size(), 0);
-  descends.at(static_cast<std::size_t>(changed)) = 1;
-  for (bool grows = true; grows;) {
-    grows = false;
-    for (std::size_t e = 0; e < rows.size(); ++e) {
-      const auto& causes = graph.events()[e].causes;
-      if (descends[e] != 0 || std::none_of(causes.begin(), causes.end(), [&](std::int32_t cause) {
-            return descends[static_cast<std::size_t>(cause)] != 0;
-          }))
-        continue;
-      descends[e] = 1;
-      grows = true;
-    }
-  }
-  std::vector<EventPair> pairs;
-  for (std::size_t e = 0; e < rows.size(); ++e) {
-    if (rows[e].close < 0 || twin_rows[e].close < 0) continue;
-    const bool flips =
-        std::binary_search(flipped.begin(), flipped.end(), static_cast<std::int32_t>(e));
-    if (descends[e] != 0 && !flips) continue;
-    pairs.push_back({rows[e].close, twin_rows[e].close,
-                     descends[e] != 0 ? EventPair::Goal::apart : EventPair::Goal::together});
-  }
-  return pairs;
-}
-
 Tensor counterfactual_loss(const Tensor& latents, std::span<const EventPair> pairs) {
   if (pairs.empty()) return at::zeros({}, latents.options());
   std::vector<std::int64_t> rows, twins;

@@ -2,6 +2,7 @@
 // from those of its causes, and pairs of sequences that differ in one intervention. Training only.
 #pragma once
 
+#include "train/pair_stream.h"
 #include "train/world_model.h"
 
 #include <cstdint>
@@ -45,22 +46,9 @@ LatentLoss latent_loss(const LatentPredictor& predictor, const Latents& latents,
 /// 2007); 0 for M < 2 or a constant.
 double effective_rank(const at::Tensor& x);
 
-/// The same event in two sequences that differ in an intervention.
-struct EventPair {
-  std::int64_t row, twin_row;  ///< of Latents
-  enum class Goal : std::uint8_t { together, apart } goal;
-};
-
-/// Compares a sequence with its twin, which has the same events in the same order but an
-/// intervention on event `changed` (no causes, another value): closed events that do not descend
-/// from it shall agree; those in `flipped` (sorted events whose value differs; they descend from it
-/// or are it) shall not; others are left out. Rows are of <|/ev|>.
-std::vector<EventPair> align_events(const EventGraph& graph, std::span<const EventRows> rows,
-                                    std::span<const EventRows> twin_rows, std::int32_t changed,
-                                    std::span<const std::int32_t> flipped);
-
 /// Mean over pairs of D (together) and max(0, 0.5 - D) (apart), D = mean_d (LN z - LN z')_d^2,
-/// which is about 2 for unrelated latents. z, z' are rows of u_T [N, w]. 0 without pairs.
+/// which is about 2 for unrelated latents: the mean, so that the margin means the same at every w.
+/// z, z' are rows of u_T [N, w]. 0 without pairs.
 at::Tensor counterfactual_loss(const at::Tensor& latents, std::span<const EventPair> pairs);
 
 }  // namespace hadal::train

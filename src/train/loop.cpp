@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cmath>
 #include <future>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -35,16 +36,23 @@ double seconds_since(Clock::time_point start) {
 struct Tally {
   double loss = 0.0;  ///< weighted
   double act_loss = 0.0, n_act = 0.0;
+  double token_loss = 0.0, n_tokens = 0.0;  ///< of all tokens, whatever their weight
+  double body_loss = 0.0, n_body = 0.0;     ///< of those of bodies
   double right = 0.0, n_decisions = 0.0;
   double mtp_right = 0.0, n_mtp = 0.0;
   double latent = 0.0, n_latent = 0.0;  ///< latent loss, times predicted events
   double latent_rank = 0.0, latent_log_std = 0.0, n_latent_parts = 0.0;  ///< sums over parts
-  std::vector<Tensor> load;  ///< assignments per MoE block
+  double counterfactual = 0.0, n_event_pairs = 0.0;  ///< counterfactual loss, times pairs of events
+  std::vector<Tensor> load;                          ///< assignments per MoE block
 
   void add(const Tally& other) {
     loss += other.loss;
     act_loss += other.act_loss;
     n_act += other.n_act;
+    token_loss += other.token_loss;
+    n_tokens += other.n_tokens;
+    body_loss += other.body_loss;
+    n_body += other.n_body;
     right += other.right;
     n_decisions += other.n_decisions;
     mtp_right += other.mtp_right;
@@ -54,6 +62,8 @@ struct Tally {
     latent_rank += other.latent_rank;
     latent_log_std += other.latent_log_std;
     n_latent_parts += other.n_latent_parts;
+    counterfactual += other.counterfactual;
+    n_event_pairs += other.n_event_pairs;
     if (load.size() < other.load.size()) load.resize(other.load.size());
     for (std::size_t i = 0; i < other.load.size(); ++i)
       if (other.load[i].defined())
@@ -100,6 +110,10 @@ void tally_main(const MicroBatch& part, const Tensor& losses, const Tensor& best
       tally.loss += static_cast<double>(part.weights[target]) * static_cast<double>(loss[row]);
       if ((part.marks[target] & 1) != 0)
         tally.act_loss += static_cast<double>(loss[row]), tally.n_act += 1.0;
+      if ((part.marks[target] & 4) != 0)
+        tally.body_loss += static_cast<double>(loss[row]), tally.n_body += 1.0;
+      if ((part.marks[target] & 8) != 0)
+        tally.token_loss += static_cast<double>(loss[row]), tally.n_tokens += 1.0;
       if ((part.marks[target] & 2) != 0) {
         tally.n_decisions += 1.0;
         tally.right += part.is_right(target, choice[row]) ? 1.0 : 0.0;
@@ -128,11 +142,12 @@ void tally_latent(const LatentLoss& latent, Tally& tally) {
 }
 
 struct LossOptions {
-  double total_weight;  ///< of the whole step
-  double mtp_weight;    ///< 0: the block is not run
-  double balance;       ///< weight of the balance loss of this micro-batch
-  double latent;        ///< weight of the latent loss of this micro-batch; 0: not formed
-  std::uint64_t seed;   ///< of the world model's mask dropout
+  double total_weight;      ///< of the whole step
+  double mtp_weight;        ///< 0: the block is not run
+  double balance;           ///< weight of the balance loss of this micro-batch
+  double latent;            ///< weight of the latent loss of this micro-batch; 0: not formed
+  std::uint64_t seed;       ///< of the world model's mask dropout
+  double event_pair = 0.0;  ///< weight of one pair of events
 };
 
 /// What the world model's attention sees; mask dropout in training only.
@@ -181,6 +196,32 @@ Tally run_part(const V4Model& model, const MicroBatch& part, const LossOptions& 
   return tally;
 }
 
+/// The counterfactual loss of some pairs, both texts of a pair under the same mask: forward and
+/// backward.
+Tally run_pairs(const V4Model& model, const PairBatch& part, const LossOptions& options) {
+  WorldModelTrace trace;
+  trace.is_end = true;
+  const WorldModelConfig& config = *model.config().world_model;
+  const Tensor ids = columns(part.text, 0).to(at::kLong);
+  std::vector<SequenceMask> rows;
+  for (const std::uint64_t index : part.text.indices)
+    rows.push_back(evaluation_mask(config, index));
+  trace.masks = make_event_masks(config, ids, rows);
+  model.streams(ids, nullptr, &trace);
+  Tally tally;
+  tally.n_event_pairs = static_cast<double>(part.events.size());
+  const Tensor sum = counterfactual_loss(trace.latents.last, part.events) * tally.n_event_pairs;
+  tally.counterfactual = sum.item<double>();
+  torch::autograd::backward({sum * options.event_pair}, {});
+  return tally;
+}
+
+/// What one step reads.
+struct StepInput {
+  StepBatch text;
+  std::vector<PairBatch> pairs;
+};
+
 /// The model, and one copy per worker that shares its storage (or, in the last part of the run, the
 /// storage of its rounded twin) but has gradients of its own.
 class Workers {
@@ -201,14 +242,17 @@ class Workers {
   }
 
   /// All parts of a step, taken by whichever worker is free.
-  Tally run(const StepBatch& step, const LossOptions& options, bool with_gradients) {
+  Tally run(const StepInput& step, const LossOptions& options, bool with_gradients) {
     std::atomic<std::size_t> next{0};
     std::vector<Tally> tallies(n_);
+    const std::size_t n_texts = step.text.parts.size(), n_jobs = n_texts + step.pairs.size();
     const auto work = [&](std::size_t worker) {
       at::set_num_threads(1);
       const at::AutoGradMode mode(with_gradients);
-      for (std::size_t i = next++; i < step.parts.size(); i = next++)
-        tallies[worker].add(run_part(replicas_[worker], step.parts[i], options));
+      for (std::size_t i = next++; i < n_jobs; i = next++)
+        tallies[worker].add(i < n_texts
+                                ? run_part(replicas_[worker], step.text.parts[i], options)
+                                : run_pairs(replicas_[worker], step.pairs[i - n_texts], options));
     };
     std::vector<std::thread> threads;
     for (std::size_t w = 1; w < n_; ++w) threads.emplace_back(work, w);
@@ -295,19 +339,19 @@ class Training {
   Result<TrainSummary> operator()() {
     HADAL_TRY(prepare());
     HADAL_ASSIGN(const CsvLog log, CsvLog::open(run_.out / "train.csv", state_.progress.step));
-    std::future<StepBatch> next = prefetch(state_.progress);
+    std::future<StepInput> next = prefetch(state_.progress);
     while (!done()) {
       const auto start = Clock::now();
-      const StepBatch batch = next.get();
+      const StepInput input = next.get();
       Progress following = state_.progress;
       ++following.step;
       next = prefetch(following);
-      LogRow row = train_step(batch);
+      LogRow row = train_step(input);
       const double seconds = seconds_since(start);
       state_.progress.seconds += seconds;
       ++state_.progress.step;
-      state_.tokens += batch.n_tokens;
-      smooth_speed(static_cast<double>(batch.n_tokens) / seconds);
+      state_.tokens += input.text.n_tokens;
+      smooth_speed(static_cast<double>(input.text.n_tokens) / seconds);
       row.step = state_.progress.step;
       row.tokens = state_.tokens;
       row.seconds = state_.progress.seconds;
@@ -331,6 +375,9 @@ class Training {
 
  private:
   Result<void> prepare() {
+    if (has_counterfactual_loss() && run_.pairs == nullptr)
+      return error(ErrorCode::invalid_argument,
+                   "train: world_model.loss.counterfactual needs a stream of pairs");
     std::error_code failed;
     std::filesystem::create_directories(run_.out, failed);
     if (failed) return error(ErrorCode::io_error, "{}: {}", run_.out.string(), failed.message());
@@ -342,14 +389,15 @@ class Training {
     } else if (!run_.init.empty()) {
       HADAL_ASSIGN(const Checkpoint start, Checkpoint::open(run_.init.string()));
       HADAL_TRY(read_weights(start, model_));
-      log_info("train", "starting from the weights of {}", run_.init.string());
+      log_info("train", "starting from the weights of {}{}", run_.init.string(),
+               is_grafted(start, model_) ? ", which has no world model: one is added to it" : "");
     }
     log_info("train", "{} parameters, {} workers, optimiser {}", model_.n_parameters(),
              config_.threads, config_.optimizer.muon ? "Muon and AdamW" : "AdamW");
     warn_if_blas_is_slow();
     BatchOptions options = batch_options();
     options.sequences_per_step = config_.eval_sequences;
-    heldout_ = make_step_batch(*run_.heldout, 0, config_.max_depth, options);
+    heldout_.text = make_step_batch(*run_.heldout, 0, config_.max_depth, options);
     return {};
   }
 
@@ -360,10 +408,15 @@ class Training {
             .pad_token = config_.model.pad_token_id};
   }
 
-  std::future<StepBatch> prefetch(const Progress& progress) const {
+  std::future<StepInput> prefetch(const Progress& progress) const {
     return std::async(std::launch::async, [this, progress] {
-      return make_step_batch(*run_.train, progress.step * config_.sequences_per_step,
-                             depth_limit(config_, progress), batch_options());
+      const std::uint64_t first = progress.step * config_.sequences_per_step;
+      const int depth = depth_limit(config_, progress);
+      StepInput input{make_step_batch(*run_.train, first, depth, batch_options()), {}};
+      if (has_counterfactual_loss() && progress.step % config_.counterfactual_every == 0)
+        input.pairs = make_pair_batches(*run_.pairs, first, config_.counterfactual_pairs, depth,
+                                        batch_options());
+      return input;
     });
   }
 
@@ -379,22 +432,35 @@ class Training {
     return world_model && world_model->loss.latent > 0.0 && world_model->structure_tokens;
   }
 
+  bool has_counterfactual_loss() const {
+    const auto& world_model = config_.model.world_model;
+    return world_model && world_model->loss.counterfactual > 0.0 && world_model->structure_tokens;
+  }
+
+  double event_pair_weight(const std::vector<PairBatch>& pairs) const {
+    std::size_t n = 0;
+    for (const PairBatch& part : pairs) n += part.events.size();
+    return n > 0 ? config_.model.world_model->loss.counterfactual / static_cast<double>(n) : 0.0;
+  }
+
   bool is_rounding() const {
     return progress_share(config_, state_.progress) >= 1.0 - config_.quantize_share;
   }
 
-  LogRow train_step(const StepBatch& batch) {
+  LogRow train_step(const StepInput& input) {
+    const StepBatch& batch = input.text;
     if (is_rounding()) workers_.round();
     const bool with_mtp =
         config_.model.num_nextn_predict_layers > 0 && state_.progress.step % config_.mtp_every == 0;
     const double parts = static_cast<double>(batch.parts.size());
     const Tally tally = workers_.run(
-        batch,
+        input,
         {.total_weight = batch.total_weight,
          .mtp_weight = with_mtp ? config_.mtp_weight : 0.0,
          .balance = config_.balance_loss / parts,
          .latent = has_latent_loss() ? config_.model.world_model->loss.latent / parts : 0.0,
-         .seed = config_.seed},
+         .seed = config_.seed,
+         .event_pair = event_pair_weight(input.pairs)},
         true);
     std::vector<Tensor> gradients = workers_.take_gradients();
     const double factor = learning_rate_factor(config_, state_.progress);
@@ -413,20 +479,25 @@ class Training {
       row.latent_rank = tally.latent_rank / tally.n_latent_parts;
       row.latent_log_std = tally.latent_log_std / tally.n_latent_parts;
     }
+    if (tally.n_event_pairs > 0.0)
+      last_counterfactual_loss_ = tally.counterfactual / tally.n_event_pairs;
+    row.counterfactual_loss = last_counterfactual_loss_;
     return row;
   }
 
   void evaluate(LogRow& row) {
     if (is_rounding()) workers_.round();
     const Tally tally = workers_.run(heldout_,
-                                     {.total_weight = heldout_.total_weight,
+                                     {.total_weight = heldout_.text.total_weight,
                                       .mtp_weight = 0.0,
                                       .balance = 0.0,
                                       .latent = 0.0,
                                       .seed = config_.seed},
                                      false);
-    row.heldout_loss = tally.loss / heldout_.total_weight;
+    row.heldout_loss = tally.loss / heldout_.text.total_weight;
     row.heldout_act_loss = share(tally.act_loss, tally.n_act);
+    row.heldout_token_loss = share(tally.token_loss, tally.n_tokens);
+    if (tally.n_body > 0.0) row.heldout_body_loss = tally.body_loss / tally.n_body;
     row.heldout_accuracy = share(tally.right, tally.n_decisions);
     log_info("train", "step {}: held out: loss {:.4f}, actions {:.4f}, next action right {:.1f} %",
              state_.progress.step, *row.heldout_loss, *row.heldout_act_loss,
@@ -454,7 +525,8 @@ class Training {
   Workers workers_;
   ProgressLine progress_line_;
   RunState state_;
-  StepBatch heldout_;
+  StepInput heldout_;
+  std::optional<double> last_counterfactual_loss_;
   double speed_ = 0.0;
   Clock::time_point started_ = Clock::now(), last_save_ = started_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "train/pair_stream.h"
 #include "train/token_stream.h"
 #include "train/train_config.h"
 
@@ -16,8 +17,12 @@ struct TrainRun {
   TrainConfig config;
   const TokenStream* train = nullptr;
   const TokenStream* heldout = nullptr;
+  /// Needed when the config's counterfactual loss has a weight. Sequence i of `train` and pair i
+  /// are of one world.
+  const PairStream* pairs = nullptr;
   /// A model directory whose weights the run starts from instead of random ones (a second stage:
-  /// fresh optimiser and schedule); not looked at when `out` holds a checkpoint. May be empty.
+  /// fresh optimiser and schedule; a world model that it lacks is added, see read_weights); not
+  /// looked at when `out` holds a checkpoint. May be empty.
   std::filesystem::path init;
   std::filesystem::path out;   ///< checkpoints, log and curve; a checkpoint found there is resumed
   std::string tokenizer_json;  ///< copied beside the model

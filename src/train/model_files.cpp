@@ -142,8 +142,17 @@ Result<void> write_model(const V4Model& model, const std::string& tokenizer_json
                                 : write_file(directory / "tokenizer.json", tokenizer_json);
 }
 
+bool is_grafted(const Checkpoint& checkpoint, const V4Model& model) {
+  return model.world_model().has_value() && !checkpoint.config().world_model;
+}
+
 Result<void> read_weights(const Checkpoint& checkpoint, const V4Model& model) {
-  for (const FileTensor& t : file_tensors(model)) HADAL_TRY(decode_into(checkpoint, t));
+  const bool grafted = is_grafted(checkpoint, model);
+  for (const FileTensor& t : file_tensors(model)) {
+    const bool is_new = grafted && t.name.starts_with("world_model.");
+    if (!is_new) HADAL_TRY(decode_into(checkpoint, t));
+    if (is_new && t.name == "world_model.out_proj.weight") t.value.zero_();
+  }
   return {};
 }
 

@@ -20,8 +20,12 @@ namespace hadal::train {
 Result<void> write_model(const V4Model& model, const std::string& tokenizer_json,
                          const std::filesystem::path& directory);
 
+/// The model has a world model and the checkpoint's config has none.
+bool is_grafted(const Checkpoint& checkpoint, const V4Model& model);
+
 /// Overwrites the weights of `model` with those of an opened checkpoint, decoded to f32; train-only
-/// ones stay as they are. Errors:
+/// ones stay as they are. If it is grafted, the world model's stay too, but for out_proj, which
+/// becomes 0: the model then computes what the checkpoint's did (world-model.md 2.4). Errors:
 /// bad_format (a tensor is missing or of another shape; `model` is then partly overwritten).
 Result<void> read_weights(const Checkpoint& checkpoint, const V4Model& model);
 

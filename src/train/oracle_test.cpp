@@ -177,6 +177,24 @@ void expect_engine_agrees(const std::filesystem::path& directory,
   }
 }
 
+/// What the MoE study calls dense: one routed expert, which every token takes.
+TEST(DenseOracle, EngineAndLibTorchAgreeOnOneExpert) {
+  const at::NoGradGuard no_grad;
+  std::mt19937 random(3);
+  ModelConfig config = random_config(random);
+  config.n_routed_experts = config.num_experts_per_tok = 1;
+  const V4Model model(config, appendix_weights(config));
+  const std::filesystem::path directory =
+      std::filesystem::temp_directory_path() / "hadal_oracle_dense";
+  ASSERT_TRUE(write_model(model, "", directory).has_value());
+  const auto ids = random_ids(random, 40, config.vocab_size);
+  const Tensor expected = at::linear(model.collapse(model.streams(as_tensor(ids))), model.head());
+
+  expect_engine_agrees(directory, ids, expected);
+
+  std::filesystem::remove_all(directory);
+}
+
 /// random_config with structure tokens and a world model of random sizes.
 ModelConfig random_world_model_config(std::mt19937& random, MaskMode mask) {
   const auto pick = [&](std::initializer_list<std::size_t> values) {

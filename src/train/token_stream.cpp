@@ -12,6 +12,7 @@ TextStream::TextStream(const Tokenizer& tokenizer, Source source, std::size_t ma
       max_length_(max_length),
       act_(tokenizer.find_special("<|act|>").value_or(-1)),
       by_(tokenizer.find_special("<|by|>").value_or(-1)),
+      colon_(tokenizer.find_special("<|:|>").value_or(-1)),
       end_(tokenizer.find_special("<|/ev|>").value_or(-1)) {
   for (int id = 0; id < worlds::kEventIds; ++id)
     if (const auto token = tokenizer.find_special("<|e" + std::to_string(id) + "|>"))
@@ -35,7 +36,17 @@ Sample TextStream::at(std::uint64_t index, int max_depth) const {
     sample.weights.resize(max_length_);
   }
   mark_decisions(sample, optimal);
+  mark_bodies(sample);
   return sample;
+}
+
+void TextStream::mark_bodies(Sample& sample) const {
+  bool in_body = false;
+  for (std::size_t i = 0; i < sample.ids.size(); ++i) {
+    if (sample.ids[i] == end_) in_body = false;
+    if (in_body) sample.body_tokens.push_back(i);
+    if (sample.ids[i] == colon_) in_body = true;
+  }
 }
 
 /// After `<|act|> <|eN|> <|by|>` stands the id of the mechanism that the teacher chose.
@@ -54,19 +65,11 @@ void TextStream::mark_decisions(Sample& sample, const OptimalTokens& optimal) co
   }
 }
 
-namespace {
-
-struct IndexedSample {
-  std::uint64_t index;
-  Sample sample;
-};
-
-MicroBatch pad_together(const std::vector<IndexedSample>& samples, std::size_t begin,
-                        std::size_t end, std::int32_t pad) {
+MicroBatch pad_together(std::span<const IndexedSample> samples, std::int32_t pad) {
   MicroBatch part;
-  part.batch = end - begin;
-  for (std::size_t i = begin; i < end; ++i)
-    part.sequence = std::max(part.sequence, samples[i].sample.ids.size());
+  part.batch = samples.size();
+  for (const IndexedSample& s : samples)
+    part.sequence = std::max(part.sequence, s.sample.ids.size());
   // The last token is a target only.
   part.sequence = std::max<std::size_t>(part.sequence, 2) - 1;
   const std::size_t width = part.sequence + 2;
@@ -74,13 +77,15 @@ MicroBatch pad_together(const std::vector<IndexedSample>& samples, std::size_t b
   part.weights.assign(part.batch * width, 0.0f);
   part.marks.assign(part.batch * width, 0);
   for (std::size_t i = 0; i < part.batch; ++i) {
-    const Sample& sample = samples[begin + i].sample;
-    part.indices.push_back(samples[begin + i].index);
+    const Sample& sample = samples[i].sample;
+    part.indices.push_back(samples[i].index);
     std::copy(sample.ids.begin(), sample.ids.end(),
               part.ids.begin() + static_cast<std::ptrdiff_t>(i * width));
     std::copy(sample.weights.begin(), sample.weights.end(),
               part.weights.begin() + static_cast<std::ptrdiff_t>(i * width));
     for (std::size_t j : sample.act_tokens) part.marks[i * width + j] |= 1;
+    for (std::size_t j : sample.body_tokens) part.marks[i * width + j] |= 4;
+    for (std::size_t j = 1; j < sample.ids.size(); ++j) part.marks[i * width + j] |= 8;
     for (std::size_t d = 0; d < sample.decisions.size(); ++d) {
       const std::size_t target = i * width + sample.decisions[d];
       part.marks[target] |= 2;
@@ -90,8 +95,6 @@ MicroBatch pad_together(const std::vector<IndexedSample>& samples, std::size_t b
   }
   return part;
 }
-
-}  // namespace
 
 bool MicroBatch::is_right(std::size_t target, std::int32_t choice) const {
   if (choice == ids[target]) return true;
@@ -123,7 +126,8 @@ StepBatch make_step_batch(const TokenStream& stream, std::uint64_t first, int ma
     std::size_t end = begin;
     do taken += samples[end++].sample.ids.size();
     while (end < samples.size() && taken + samples[end].sample.ids.size() / 2 < goal);
-    step.parts.push_back(pad_together(samples, begin, end, options.pad_token));
+    step.parts.push_back(
+        pad_together(std::span(samples).subspan(begin, end - begin), options.pad_token));
     begin = end;
   }
   for (const MicroBatch& part : step.parts) {

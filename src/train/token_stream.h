@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace hadal::train {
@@ -20,7 +21,8 @@ struct Sample {
       decisions;  ///< i where ids[i] names the mechanism of an action that is to be learnt
   std::vector<std::vector<std::int32_t>> optimal;  ///< for each decision, the tokens that are as
                                                    ///< good as ids[i]; empty: none known
-  std::vector<std::size_t> act_tokens;  ///< i inside such an action (cause list, call, closer)
+  std::vector<std::size_t> act_tokens;   ///< i inside such an action (cause list, call, closer)
+  std::vector<std::size_t> body_tokens;  ///< i between <|:|> and <|/ev|>
 };
 
 class TokenStream {
@@ -44,13 +46,14 @@ class TextStream final : public TokenStream {
   /// Tokens of the optimal ids of acts, by the place of their opener.
   using OptimalTokens = std::map<std::size_t, std::vector<std::int32_t>>;
   void mark_decisions(Sample& sample, const OptimalTokens& optimal) const;
+  void mark_bodies(Sample& sample) const;
 
   const Tokenizer* tokenizer_;
   Source source_;
   std::size_t max_length_;
   std::vector<std::int32_t> event_ids_;  ///< of <|e0|>, <|e1|>, ..; empty when there are none
-  std::int32_t act_, by_,
-      end_;  ///< ids of <|act|>, <|by|>, <|/ev|>; -1 when the vocabulary lacks them
+  std::int32_t act_, by_, colon_,
+      end_;  ///< ids of <|act|>, <|by|>, <|:|>, <|/ev|>; -1: the vocabulary lacks them
 };
 
 /// Sequences of similar length, padded on the right to one length.
@@ -59,7 +62,8 @@ struct MicroBatch {
   std::vector<std::int32_t>
       ids;  ///< [batch, sequence + 2]: two more, for the targets of the MTP block
   std::vector<float> weights;       ///< [batch, sequence + 2]; 0 on padding
-  std::vector<std::uint8_t> marks;  ///< [batch, sequence + 2]: bit 0 act token, bit 1 decision
+  std::vector<std::uint8_t> marks;  ///< [batch, sequence + 2]: bit 0 act token, bit 1 decision,
+                                    ///< bit 2 body, bit 3 any target (no padding, not the first)
   std::map<std::size_t, std::vector<std::int32_t>> optimal;  ///< by index in ids: Sample::optimal
   std::vector<std::uint64_t> indices;  ///< [batch]: of each sequence in the stream
   std::size_t n_tokens = 0;            ///< without padding
@@ -68,6 +72,15 @@ struct MicroBatch {
   /// begin with.
   bool is_right(std::size_t target, std::int32_t choice) const;
 };
+
+/// A sequence and where it stands in its stream.
+struct IndexedSample {
+  std::uint64_t index;
+  Sample sample;
+};
+
+/// All of `samples`, which are not empty, as one micro-batch.
+MicroBatch pad_together(std::span<const IndexedSample> samples, std::int32_t pad);
 
 /// All micro-batches of one optimiser step.
 struct StepBatch {

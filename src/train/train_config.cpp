@@ -2,9 +2,13 @@
 
 #include "formats/json_limits.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <variant>
 
@@ -12,7 +16,7 @@ namespace hadal::train {
 namespace {
 
 using Json = nlohmann::json;
-using Field = std::variant<std::uint64_t*, double*, int*, bool*, std::uint32_t*>;
+using Field = std::variant<std::uint64_t*, double*, int*, bool*, std::uint32_t*, std::string*>;
 
 struct NamedField {
   const char* key;
@@ -42,10 +46,14 @@ std::vector<NamedField> fields_of(TrainConfig& c) {
           {"quantize_share", &c.quantize_share},
           {"mtp_weight", &c.mtp_weight},
           {"mtp_every", &c.mtp_every},
+          {"counterfactual_every", &c.counterfactual_every},
+          {"counterfactual_pairs", &c.counterfactual_pairs},
           {"balance_loss", &c.balance_loss},
           {"balance_rate", &c.balance_rate},
           {"eval_every", &c.eval_every},
           {"eval_sequences", &c.eval_sequences},
+          {"eval_seed", &c.eval_seed},
+          {"tokenizer", &c.tokenizer},
           {"checkpoint_minutes", &c.checkpoint_minutes}};
 }
 
@@ -55,6 +63,8 @@ Result<void> read_field(const Json& value, const NamedField& named, std::string_
         using T = std::remove_pointer_t<decltype(field)>;
         if constexpr (std::is_same_v<T, bool>) {
           if (!value.is_boolean()) return false;
+        } else if constexpr (std::is_same_v<T, std::string>) {
+          if (!value.is_string()) return false;
         } else if constexpr (std::is_integral_v<T>) {
           if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 1'000'000'000'000ull)
             return false;
@@ -87,12 +97,32 @@ Result<void> check(const TrainConfig& c, std::string_view source) {
                     "max_depth and curriculum_depth must be at least 1"));
   HADAL_TRY(
       require(c.mtp_every > 0 && c.eval_every > 0, "mtp_every and eval_every must be positive"));
+  HADAL_TRY(require(c.counterfactual_every > 0 && c.counterfactual_pairs > 0,
+                    "counterfactual_every and counterfactual_pairs must be positive"));
   HADAL_TRY(require(c.optimizer.learning_rate > 0.0 && c.optimizer.clip > 0.0,
                     "learning_rate and clip must be positive"));
   return {};
 }
 
 }  // namespace
+
+Result<ConfigText> read_config_files(const std::vector<std::string>& paths) {
+  Json merged = Json::object();
+  for (const std::string& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return error(ErrorCode::not_found, "{}: cannot be opened for reading", path);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    HADAL_ASSIGN(Json json, parse_json(text, path));
+    if (!json.is_object()) return error(ErrorCode::bad_format, "{}: expected a JSON object", path);
+    const auto tokenizer = json.find("tokenizer");
+    if (tokenizer != json.end() && tokenizer->is_string()) {
+      const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+      *tokenizer = (folder / tokenizer->get<std::string>()).lexically_normal().string();
+    }
+    merged.merge_patch(json);
+  }
+  return ConfigText{merged.dump(1), fmt::format("{}", fmt::join(paths, " + "))};
+}
 
 Result<TrainConfig> parse_train_config(std::string_view json_text, std::string_view source) {
   HADAL_ASSIGN(const Json json, parse_json(json_text, source));

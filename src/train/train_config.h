@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hadal::train {
 
@@ -42,15 +43,37 @@ struct TrainConfig {
 
   double mtp_weight = 0.3;
   std::uint64_t mtp_every = 1;  ///< the MTP block is trained in every n-th step
+  /// With model.world_model.loss.counterfactual > 0, every n-th step also runs pairs of texts that
+  /// differ in one intervention through the model, up to and with the world model: the worlds of
+  /// the step's first sequences. No token of theirs is learnt to be predicted.
+  std::uint64_t counterfactual_every = 4;
+  std::size_t counterfactual_pairs = 4;
   double balance_loss = 1e-4;
   double balance_rate = 1e-3;
 
   std::uint64_t eval_every = 200;
   std::size_t eval_sequences = 96;
+  /// Of the held-out sequences. Not the run's seed, so that curves of all runs are of the same
+  /// ones.
+  std::uint64_t eval_seed = 0;
   double checkpoint_minutes = 5.0;
+
+  /// Path of tokenizer.json; empty: the caller's choice.
+  std::string tokenizer;
 
   std::string text;  ///< the JSON it was read from, kept in the checkpoint
 };
+
+/// A config as text and where it comes from, for messages.
+struct ConfigText {
+  std::string json;
+  std::string source;
+};
+
+/// One JSON object of several files: every file's keys over those of the files before it (RFC 7386:
+/// null removes). A relative "tokenizer" is meant from the folder of the file that names it and
+/// comes back as a path from the working directory. Errors: not_found, bad_format.
+Result<ConfigText> read_config_files(const std::vector<std::string>& paths);
 
 /// Unknown keys are errors. Key "model" has the published form of config.json; key "text" is left
 /// to the caller. Errors: bad_format, invalid_argument, unsupported; `source` names the file.

@@ -16,7 +16,8 @@ constexpr const char* kHeader =
     "step,tokens,seconds,tokens_per_second,learning_rate,loss,act_loss,next_action_accuracy,mtp_"
     "accuracy,"
     "gradient_norm,max_load,heldout_loss,heldout_act_loss,heldout_accuracy,"
-    "latent_loss,latent_rank,latent_log_std";
+    "latent_loss,latent_rank,latent_log_std,counterfactual_loss,heldout_token_loss,heldout_body_"
+    "loss";
 
 std::string optional_text(const std::optional<double>& value) {
   return value ? fmt::format("{:.5f}", *value) : "";
@@ -67,12 +68,14 @@ Result<void> CsvLog::append(const LogRow& r) const {
   return write_text(
       path_,
       fmt::format("{},{},{:.1f},{:.0f},{:.3e},{:.5f},{:.5f},{:.4f},{:.4f},{:.4f},{:.3f},{},{},{},{}"
-                  ",{},{}\n",
+                  ",{},{},{},{},{}\n",
                   r.step, r.tokens, r.seconds, r.tokens_per_second, r.learning_rate, r.loss,
                   r.act_loss, r.next_action_accuracy, r.mtp_accuracy, r.gradient_norm, r.max_load,
                   optional_text(r.heldout_loss), optional_text(r.heldout_act_loss),
                   optional_text(r.heldout_accuracy), optional_text(r.latent_loss),
-                  optional_text(r.latent_rank), optional_text(r.latent_log_std)),
+                  optional_text(r.latent_rank), optional_text(r.latent_log_std),
+                  optional_text(r.counterfactual_loss), optional_text(r.heldout_token_loss),
+                  optional_text(r.heldout_body_loss)),
       std::ios::app);
 }
 
@@ -151,13 +154,16 @@ void ProgressLine::show(const LogRow& r, double share, double eta_seconds) {
   const std::string latent =
       r.latent_loss ? fmt::format(" latent {:.3f} rank {:.0f}", *r.latent_loss, *r.latent_rank)
                     : "";
+  const std::string pairs =
+      r.counterfactual_loss ? fmt::format(" pairs {:.3f}", *r.counterfactual_loss) : "";
   fmt::print(stderr,
              "{}{} {:5.1f} % step {} {:.2f}M tok {:.0f} tok/s ETA {}:{:02}:{:02} loss {:.3f} act "
              "{:.3f} next action "
-             "{:.1f} % load {:.1f}{}{}",
+             "{:.1f} % load {:.1f}{}{}{}",
              terminal_ ? "\r" : "", bar, 100.0 * share, r.step, static_cast<double>(r.tokens) / 1e6,
              r.tokens_per_second, eta / 3600, eta / 60 % 60, eta % 60, r.loss, r.act_loss,
-             100.0 * r.next_action_accuracy, r.max_load, latent, terminal_ ? "\033[K" : "\n");
+             100.0 * r.next_action_accuracy, r.max_load, latent, pairs,
+             terminal_ ? "\033[K" : "\n");
   std::fflush(stderr);
   open_ = true;
 }

@@ -25,8 +25,13 @@ struct LogRow {
   double gradient_norm = 0.0;
   double max_load = 0.0;  ///< busiest expert / mean, worst block
   std::optional<double> heldout_loss, heldout_act_loss, heldout_accuracy;
+  /// Nats per token without loss weights: over all tokens, and over those between <|:|> and
+  /// <|/ev|>.
+  std::optional<double> heldout_token_loss, heldout_body_loss;
   /// Of runs with the latent loss (latent_losses.h): it, and what shows a collapse.
   std::optional<double> latent_loss, latent_rank, latent_log_std;
+  /// Of runs with pairs: that of the last step that had some.
+  std::optional<double> counterfactual_loss;
 };
 
 /// Appends rows to a CSV file; rows after `resume_step` of an interrupted run are dropped first.

@@ -6,6 +6,7 @@
 #include "train/loop.h"
 #include "train/model_files.h"
 #include "train/optimizer.h"
+#include "train/pair_stream.h"
 #include "train/train_log.h"
 #include "train/weight_rounding.h"
 #include "train/world_model_for_test.h"
@@ -42,6 +43,7 @@ class CountingStream final : public TokenStream {
     sample.decisions = {4};
     sample.optimal = {{sample.ids[4], 45}};
     sample.act_tokens = {4, 5};
+    sample.body_tokens = sample.act_tokens;
     return sample;
   }
   mutable std::atomic<bool> stop{false};
@@ -65,6 +67,38 @@ class EventStream final : public TokenStream {
 
  private:
   std::uint64_t stop_at_;
+};
+
+/// Three pairs in turn, and an index without one. The second event is told differently, and a later
+/// one because of it.
+class EventPairStream final : public PairStream {
+ public:
+  std::optional<SamplePair> at(std::uint64_t index, int) const override {
+    if (index % 4 == 3) return std::nullopt;
+    SamplePair pair;
+    pair.ids = random_events(index % 4, 6);
+    const StructureTokens t = test_structure_tokens();
+    std::size_t n_closed = 0;
+    for (const std::int32_t id : pair.ids) {
+      const bool flips = n_closed == 1 || n_closed == 4;
+      const bool is_cause = n_closed == 1 && (id == t.by || id == t.ids[0]);
+      if (!is_cause) pair.twin_ids.push_back(flips && id < 40 ? (id + 20) % 40 : id);
+      n_closed += id == t.close ? 1 : 0;
+    }
+    const std::vector<worlds::PairEvent> events = {{0, false, false}, {1, false, true},
+                                                   {2, false, false}, {3, true, false},
+                                                   {4, true, true},   {5, false, false}};
+    pair.events = align_events(events, closers(pair.ids), closers(pair.twin_ids));
+    return pair;
+  }
+
+ private:
+  static std::vector<std::int64_t> closers(const std::vector<std::int32_t>& ids) {
+    std::vector<std::int64_t> rows;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] == test_structure_tokens().close) rows.push_back(static_cast<std::int64_t>(i));
+    return rows;
+  }
 };
 
 class TrainingTest : public testing::Test {
@@ -103,6 +137,42 @@ std::vector<std::byte> weights_of(const std::filesystem::path& directory) {
   return bytes;
 }
 
+/// The cells of one column of a run's log.
+std::vector<std::string> log_column(const std::filesystem::path& directory,
+                                    const std::string& name) {
+  const auto cells = [](const std::string& line) {
+    std::vector<std::string> out(1);
+    for (const char c : line)
+      if (c == ',')
+        out.emplace_back();
+      else
+        out.back() += c;
+    return out;
+  };
+  std::ifstream csv(directory / "train.csv");
+  std::string line;
+  std::getline(csv, line);
+  const auto names = cells(line);
+  const auto column =
+      static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+  std::vector<std::string> values;
+  while (std::getline(csv, line)) {
+    EXPECT_EQ(cells(line).size(), names.size()) << line;
+    if (column < cells(line).size()) values.push_back(cells(line)[column]);
+  }
+  return values;
+}
+
+Tokenizer word_tokenizer() {
+  const std::string path =
+      std::string(HADAL_SOURCE_DIR) + "/experiments/world_model/tokenizer.json";
+  std::ifstream file(path);
+  auto tokenizer =
+      Tokenizer::from_json(std::string(std::istreambuf_iterator<char>(file), {}), path);
+  EXPECT_TRUE(tokenizer.has_value());
+  return std::move(*tokenizer);
+}
+
 TEST_F(TrainingTest, LossFallsInThirtySteps) {
   const CountingStream stream;
 
@@ -112,6 +182,47 @@ TEST_F(TrainingTest, LossFallsInThirtySteps) {
   ASSERT_TRUE(start.has_value() && end.has_value()) << (end ? "" : end.error().message);
   EXPECT_TRUE(end->complete);
   EXPECT_LT(end->heldout_loss, 0.7 * start->heldout_loss);
+}
+
+TEST_F(TrainingTest, HeldOutLossesAreAlsoLoggedWithoutWeights) {
+  const CountingStream stream;
+  TrainRun run = run_of(stream, "columns", 1);
+  run.config.eval_every = 1;
+
+  ASSERT_TRUE(run_training(run).has_value());
+
+  const auto value = [&](const char* name) { return log_column(run.out, name).at(0); };
+  EXPECT_FALSE(value("heldout_loss").empty());
+  EXPECT_EQ(value("heldout_token_loss"), value("heldout_loss"));  // all weights are 1
+  EXPECT_EQ(value("heldout_body_loss"), value("heldout_act_loss"));
+  EXPECT_NE(value("heldout_body_loss"), value("heldout_token_loss"));
+}
+
+TEST_F(TrainingTest, OneExpertIsADenseModel) {
+  const CountingStream stream;
+  const auto dense = [&](const char* name, std::uint64_t steps) {
+    TrainRun run = run_of(stream, name, steps);
+    run.config.model.n_routed_experts = run.config.model.num_experts_per_tok = 1;
+    run.config.eval_every = 10;
+    return run;
+  };
+
+  const auto start = run_training(dense("dense_start", 1));
+  const auto end = run_training(dense("dense", 30));
+
+  ASSERT_TRUE(start.has_value() && end.has_value()) << (end ? "" : end.error().message);
+  EXPECT_LT(end->heldout_loss, 0.7 * start->heldout_loss);
+  for (const std::string& load : log_column(directory_ / "dense", "max_load"))
+    EXPECT_EQ(load, "1.000");
+  // The router chooses nothing, so it learns nothing.
+  const auto before = SafetensorsFile::open(directory_ / "dense_start" / "model.safetensors"),
+             after = SafetensorsFile::open(directory_ / "dense" / "model.safetensors");
+  ASSERT_TRUE(before.has_value() && after.has_value());
+  for (const char* name : {"layers.1.ffn.gate.weight", "layers.1.ffn.gate.bias"}) {
+    const SafetensorsTensor *a = before->view().find(name), *b = after->view().find(name);
+    ASSERT_TRUE(a != nullptr && b != nullptr) << name;
+    EXPECT_TRUE(std::equal(a->data.begin(), a->data.end(), b->data.begin())) << name;
+  }
 }
 
 TEST_F(TrainingTest, AResumedRunEndsWithTheSameBits) {
@@ -130,12 +241,15 @@ TEST_F(TrainingTest, AResumedRunEndsWithTheSameBits) {
   EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
 }
 
-/// With all that a world model can have: dropout of masks and the auxiliary loss.
+/// With all that a world model can have: dropout of masks and the auxiliary losses.
 TrainRun with_world_model(TrainRun run) {
   run.config.model = world_model_config();
   run.config.model.index_topk = 64;
   run.config.model.world_model->mask_dropout = 0.3;
   run.config.model.world_model->loss.latent = 0.3;
+  run.config.model.world_model->loss.counterfactual = 0.1;
+  static const EventPairStream pairs;
+  run.pairs = &pairs;
   return run;
 }
 
@@ -179,12 +293,11 @@ TEST_F(TrainingTest, AWorldModelLearnsAndIsWrittenWithoutItsTrainOnlyTensors) {
     n += t.name.find("world_model.") == 0 ? 1 : 0;
   }
   EXPECT_EQ(n, 7u + 2u * 10u);
-  std::ifstream csv(directory_ / "thirty" / "train.csv");
-  std::string header, row;
-  ASSERT_TRUE(std::getline(csv, header) && std::getline(csv, row));
-  EXPECT_TRUE(header.ends_with(",latent_loss,latent_rank,latent_log_std"));
-  EXPECT_EQ(std::count(header.begin(), header.end(), ','), std::count(row.begin(), row.end(), ','));
-  EXPECT_NE(row.back(), ',') << row;
+  for (const char* name : {"latent_loss", "latent_rank", "latent_log_std", "counterfactual_loss"}) {
+    const auto values = log_column(directory_ / "thirty", name);
+    ASSERT_EQ(values.size(), 3u) << name;
+    EXPECT_FALSE(values.front().empty()) << name;
+  }
   const auto run = SafetensorsFile::open(directory_ / "thirty" / "trainer.safetensors");
   ASSERT_TRUE(run.has_value());
   EXPECT_NE(run->view().find("parameter.world_model.predictor.0.weight"), nullptr);
@@ -205,6 +318,129 @@ TEST_F(TrainingTest, AResumedRunWithAWorldModelEndsWithTheSameBits) {
   EXPECT_TRUE(weights_of(directory_ / "straight") == weights_of(directory_ / "resumed"));
 }
 
+TEST_F(TrainingTest, TheCounterfactualLossFallsWhereItHasAWeight) {
+  const EventStream stream;
+  const auto losses = [&](const std::string& name, double weight) {
+    TrainRun run = with_world_model(run_of(stream, name, 30));
+    run.config.model.world_model->loss = {.latent = 0.0, .counterfactual = weight, .edge = 0.0};
+    run.config.counterfactual_every = 2;
+    run.config.eval_every = 1;
+    run.config.eval_sequences = 1;
+    const auto done = run_training(run);
+    EXPECT_TRUE(done.has_value()) << done.error().message;
+    std::vector<double> values;
+    for (const std::string& cell : log_column(directory_ / name, "counterfactual_loss"))
+      values.push_back(std::stod(cell));
+    return values;
+  };
+
+  const auto with = losses("with", 3.0), hardly = losses("hardly", 1e-9);
+
+  ASSERT_EQ(with.size(), 30u);
+  ASSERT_EQ(hardly.size(), 30u);
+  EXPECT_EQ(with[0], hardly[0]);  // the same pairs and weights
+  EXPECT_EQ(with[0], with[1]);    // every second step has pairs
+  EXPECT_NE(with[1], with[2]);
+  EXPECT_LT(with.back(), 0.5 * with.front());
+  EXPECT_LT(with.back(), 0.7 * hardly.back());
+}
+
+TEST_F(TrainingTest, ACounterfactualLossWithoutPairsIsRefused) {
+  const EventStream stream;
+  TrainRun run = with_world_model(run_of(stream, "no_pairs", 1));
+  run.pairs = nullptr;
+
+  const auto refused = run_training(run);
+
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(PairBatch, HoldsSequenceAndTwinInTurnAndTheirRows) {
+  const EventPairStream stream;
+
+  const auto batches = make_pair_batches(
+      stream, 0, 6, 3,
+      {.sequences_per_step = 4, .max_micro_tokens = 100, .workers = 2, .pad_token = 2});
+
+  std::size_t n_pairs = 0, n_events = 0;
+  for (const PairBatch& batch : batches) {
+    ASSERT_EQ(batch.text.batch % 2, 0u);
+    const auto width = static_cast<std::int64_t>(batch.text.sequence);
+    const auto token = [&](std::int64_t row) {
+      return batch.text.ids[static_cast<std::size_t>(row / width * (width + 2) + row % width)];
+    };
+    for (std::size_t i = 0; i < batch.text.batch; i += 2)
+      EXPECT_EQ(batch.text.indices[i], batch.text.indices[i + 1]);
+    for (const EventPair& e : batch.events) {
+      EXPECT_EQ(token(e.row), test_structure_tokens().close);
+      EXPECT_EQ(token(e.twin_row), test_structure_tokens().close);
+      EXPECT_EQ(e.row / width % 2, 0);
+      EXPECT_EQ(e.twin_row / width, e.row / width + 1);
+      EXPECT_EQ(token(e.row - 1) == token(e.twin_row - 1), e.goal == EventPair::Goal::together);
+    }
+    n_pairs += batch.text.batch / 2;
+    n_events += batch.events.size();
+  }
+  EXPECT_GE(batches.size(), 2u);
+  EXPECT_EQ(n_pairs, 5u);  // pair 3 does not exist
+  EXPECT_GE(n_events, 4u * n_pairs);
+}
+
+TEST(TextStream, BodiesStandBetweenHeaderAndCloser) {
+  const Tokenizer tokenizer = word_tokenizer();
+  const TextStream stream(
+      tokenizer,
+      [](std::uint64_t, int) {
+        return std::vector<worlds::Piece>{{"start<|fact|><|e3|><|:|> a b<|/ev|> c", 1.0f},
+                                          {"<|obs|><|e4|><|by|><|e3|><|:|> d<|/ev|>", 0.5f}};
+      },
+      512);
+
+  const Sample sample = stream.at(0, 1);
+
+  std::vector<std::int32_t> bodies, expected = tokenizer.encode(" a b", SpecialTokens::parse);
+  const auto d = tokenizer.encode(" d", SpecialTokens::parse);
+  expected.insert(expected.end(), d.begin(), d.end());
+  for (const std::size_t i : sample.body_tokens) bodies.push_back(sample.ids[i]);
+  EXPECT_EQ(bodies, expected);
+}
+
+TEST(TextPairStream, TellsWhereTheEventsOfBothTextsEnd) {
+  const Tokenizer tokenizer = word_tokenizer();
+  worlds::WorldOptions options;
+  options.text_form = worlds::TextForm::compact;
+  options.nouns_per_type = 8;
+  const auto source = [&](std::uint64_t index, int depth) {
+    return worlds::counterfactual_pair(
+        {.split = worlds::Split::train, .domain = 0, .depth = depth, .seed = 1, .index = index},
+        options);
+  };
+  const TextPairStream whole(tokenizer, source, 512), cut(tokenizer, source, 60);
+  const std::int32_t colon = *tokenizer.find_special("<|:|>");
+  const auto body = [&](const std::vector<std::int32_t>& ids, std::int64_t close) {
+    auto first = ids.begin() + close;
+    while (*first != colon) --first;
+    return std::vector<std::int32_t>(first, ids.begin() + close + 1);
+  };
+
+  std::size_t n[2] = {0, 0};
+  for (std::uint64_t index = 0; index < 40; ++index) {
+    const auto pair = whole.at(index, 3), short_pair = cut.at(index, 3);
+    ASSERT_EQ(pair.has_value(), short_pair.has_value());
+    if (!pair) continue;
+    for (const EventPair& e : pair->events) {
+      const bool same = body(pair->ids, e.row) == body(pair->twin_ids, e.twin_row);
+      EXPECT_EQ(same, e.goal == EventPair::Goal::together) << index;
+      ++n[same ? 0 : 1];
+    }
+    EXPECT_LT(short_pair->events.size(), pair->events.size());
+    for (const EventPair& e : short_pair->events) EXPECT_LT(std::max(e.row, e.twin_row), 60);
+  }
+  EXPECT_GT(n[0], 250u);
+  EXPECT_GT(n[1], 60u);
+}
+
 TEST_F(TrainingTest, AFurtherStageStartsFromTheWeightsOfAnEarlierOne) {
   const CountingStream stream;
   ASSERT_TRUE(run_training(run_of(stream, "stage1", 3)).has_value());
@@ -222,6 +458,54 @@ TEST_F(TrainingTest, AFurtherStageStartsFromTheWeightsOfAnEarlierOne) {
   further.init = directory_ / "nowhere";
   further.out = directory_ / "stage3";
   EXPECT_FALSE(run_training(further).has_value());
+}
+
+/// Logits of a written model for some events.
+Tensor logits_of(const std::filesystem::path& directory) {
+  const at::NoGradGuard no_grad;
+  const auto checkpoint = Checkpoint::open(directory.string());
+  EXPECT_TRUE(checkpoint.has_value()) << (checkpoint ? "" : checkpoint.error().message);
+  const auto model = model_from_checkpoint(*checkpoint);
+  EXPECT_TRUE(model.has_value()) << (model ? "" : model.error().message);
+  const auto ids = random_events(3, 8);
+  Tensor tokens = at::empty({1, static_cast<std::int64_t>(ids.size())}, at::kLong);
+  std::copy(ids.begin(), ids.end(), tokens.data_ptr<std::int64_t>());
+  return at::linear(model->collapse(model->streams(tokens)), model->head());
+}
+
+TEST_F(TrainingTest, AWorldModelAddedToAnotherModelChangesNothingAtFirst) {
+  const EventStream stream;
+  std::atomic<bool> at_once{true};
+  TrainRun base = with_world_model(run_of(stream, "base", 2));
+  base.config.model.world_model.reset();
+  ASSERT_TRUE(run_training(base).has_value());
+  TrainRun grafted = with_world_model(run_of(stream, "grafted", 3));
+  grafted.config.seed = 2;
+  grafted.init = base.out;
+  grafted.stop = &at_once;
+  TrainRun trained = grafted, further = grafted;
+  trained.out = directory_ / "trained";
+  trained.stop = nullptr;
+  further.out = directory_ / "further";
+  further.init = trained.out;
+
+  const auto added = run_training(grafted), three_steps = run_training(trained),
+             next_stage = run_training(further);
+
+  ASSERT_TRUE(added.has_value() && three_steps.has_value() && next_stage.has_value());
+  EXPECT_EQ(added->steps, 0u);
+  EXPECT_TRUE(logits_of(base.out).equal(logits_of(grafted.out)));
+  EXPECT_FALSE(logits_of(base.out).equal(logits_of(trained.out)));
+  EXPECT_TRUE(std::isfinite(three_steps->heldout_loss));
+  const auto out_proj = [](const TrainRun& run) {
+    const auto file = SafetensorsFile::open(run.out / "model.safetensors");
+    const auto data = file->view().find("world_model.out_proj.weight")->data;
+    return std::count(data.begin(), data.end(), std::byte{0}) ==
+           static_cast<std::ptrdiff_t>(data.size());
+  };
+  EXPECT_TRUE(out_proj(grafted));
+  EXPECT_FALSE(out_proj(trained));
+  EXPECT_TRUE(weights_of(trained.out) == weights_of(further.out));
 }
 
 TEST_F(TrainingTest, ACheckpointOfAnotherShapeIsRefused) {
@@ -378,6 +662,36 @@ TEST(Schedule, WarmsUpHoldsAndDecaysByStepsOrByTime) {
   EXPECT_NEAR(learning_rate_factor(config, {.step = 500, .seconds = 54.0}), 0.25, 1e-12);
   EXPECT_EQ(depth_limit(config, {.step = 10, .seconds = 1.0}), 2);
   EXPECT_EQ(depth_limit(config, {.step = 10, .seconds = 30.0}), 3);
+}
+
+TEST_F(TrainingTest, ConfigFilesAreMergedAndNameATokenizerFromTheirFolder) {
+  std::filesystem::create_directories(directory_ / "arms");
+  const auto write = [&](const std::string& name, const std::string& text) {
+    std::ofstream(directory_ / name) << text;
+    return (directory_ / name).string();
+  };
+  const std::string base = write("base.json", R"({"steps": 3, "seed": 1, "tokenizer": "t.json"})"),
+                    arm = write("arms/b.json", R"({"seed": 2})"),
+                    other = write("arms/c.json", R"({"tokenizer": "../u.json"})"),
+                    absolute = write("d.json", R"({"tokenizer": "/t.json"})"),
+                    wrong = write("e.json", R"({"model": {}, "tokenizer": 3})");
+
+  const auto merged = read_config_files({base, arm}), overridden = read_config_files({base, other}),
+             root = read_config_files({absolute}), bad = read_config_files({wrong});
+
+  ASSERT_TRUE(merged.has_value() && overridden.has_value() && root.has_value() && bad.has_value());
+  EXPECT_EQ(merged->source, base + " + " + arm);
+  const auto quoted = [](const std::filesystem::path& p) {
+    return "\"tokenizer\": \"" + p.string() + "\"";
+  };
+  EXPECT_NE(merged->json.find(quoted(directory_ / "t.json")), std::string::npos) << merged->json;
+  EXPECT_NE(merged->json.find("\"seed\": 2"), std::string::npos);
+  EXPECT_NE(merged->json.find("\"steps\": 3"), std::string::npos);
+  EXPECT_NE(overridden->json.find(quoted(directory_ / "u.json")), std::string::npos)
+      << overridden->json;
+  EXPECT_NE(root->json.find(quoted("/t.json")), std::string::npos);
+  EXPECT_FALSE(parse_train_config(bad->json, "e.json").has_value());
+  EXPECT_EQ(read_config_files({"no such file"}).error().code, ErrorCode::not_found);
 }
 
 TEST(TrainConfig, NamesUnknownKeysAndWrongTypes) {

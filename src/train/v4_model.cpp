@@ -238,8 +238,9 @@ Tensor V4Model::streams(const Tensor& ids, RouterTrace* trace, WorldModelTrace* 
                  .contiguous();  // [N, n, d]
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     h = layer(layers_[l], h, ids, shape, l, trace);
-    if (config_.world_model && config_.world_model->after_layer == l)
-      h = add_world_model(h, ids, world_model);
+    if (!config_.world_model || config_.world_model->after_layer != l) continue;
+    h = add_world_model(h, ids, world_model);
+    if (world_model != nullptr && world_model->is_end) break;
   }
   return h;
 }
@@ -344,6 +345,13 @@ Tensor V4Model::select_rows(const IndexerWeights& w, const Tensor& x, const Tens
 
 namespace {
 
+/// Scores of the chosen experts, normalised. With one expert this is `scale`, but its gradient is
+/// rounding noise, which AdamW would turn into steps of full size: V4Model::moe does not ask then.
+Tensor gates(const Tensor& scores, const Tensor& chosen, double scale) {
+  const Tensor own = at::gather(scores, 1, chosen.to(at::kLong));
+  return own / (own.sum(-1, true) + 1e-20) * scale;
+}
+
 /// Sequence-wise balance loss: mean over sequences of sum_e f_e P_e, f the load share times E, P
 /// the mean score share.
 Tensor balance_loss(const Tensor& scores, const Tensor& chosen, std::int64_t batch) {
@@ -372,13 +380,14 @@ Tensor V4Model::moe(const MoeWeights& w, const Tensor& x, const Tensor& ids, Sha
                   config_.num_experts_per_tok, scores.data_ptr<float>(), w.bias.data_ptr<float>(),
                   chosen.data_ptr<std::int32_t>());
   }
-  const Tensor own = at::gather(scores, 1, chosen.to(at::kLong));
-  const Tensor gate = own / (own.sum(-1, true) + 1e-20) * config_.routed_scaling_factor;
+  const bool is_dense = config_.n_routed_experts == 1;
+  const Tensor gate = is_dense ? at::full({tokens, 1}, config_.routed_scaling_factor)
+                               : gates(scores, chosen, config_.routed_scaling_factor);
   if (trace != nullptr) {
     if (trace->load.size() <= block) trace->load.resize(block + 1);
     trace->load[block] =
         at::bincount(chosen.reshape({-1}), {}, i64(config_.n_routed_experts)).to(at::kFloat);
-    if (w.type == MlpType::score) {
+    if (w.type == MlpType::score && !is_dense) {
       const Tensor balance = balance_loss(scores, chosen, shape.batch);
       trace->balance = trace->balance.defined() ? trace->balance + balance : balance;
     }
@@ -397,9 +406,6 @@ Result<void> check_trainable(const ModelConfig& c) {
   if (c.hc_mult == 0 || c.hc_sinkhorn_iters == 0)
     return error(ErrorCode::invalid_argument,
                  "train: hc_mult and hc_sinkhorn_iters must be at least 1");
-  if (c.world_model && c.world_model->loss.counterfactual > 0.0)
-    return error(ErrorCode::unsupported,
-                 "train: world_model.loss.counterfactual must be 0: no stream gives pairs yet");
   return {};
 }
 

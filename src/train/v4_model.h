@@ -70,8 +70,9 @@ struct RouterTrace {
 
 /// The world model's part of a forward pass.
 struct WorldModelTrace {
-  EventMasks masks;  ///< in: what its attention sees
-  Latents latents;   ///< out
+  EventMasks masks;     ///< in: what its attention sees
+  Latents latents;      ///< out
+  bool is_end = false;  ///< in: the latents are all that is wanted; the layers behind do not run
 };
 
 class V4Model {

@@ -37,6 +37,22 @@ EventMasks masks_of(const ModelConfig& config, const Tensor& ids) {
   return make_event_masks(*config.world_model, ids, rows);
 }
 
+TEST(V4Model, APassForLatentsAloneHasThoseOfAWholePass) {
+  const at::NoGradGuard no_grad;
+  const ModelConfig config = world_model_config();
+  const V4Model model(config, appendix_weights(config));
+  const Tensor ids = event_ids(5);
+  WorldModelTrace whole, part;
+  whole.masks = part.masks = masks_of(config, ids);
+  part.is_end = true;
+
+  const Tensor all = model.streams(ids, nullptr, &whole),
+               first = model.streams(ids, nullptr, &part);
+
+  EXPECT_TRUE(whole.latents.last.equal(part.latents.last));
+  EXPECT_FALSE(all.equal(first));
+}
+
 /// A module of its own, with random tensors kept by name.
 struct TestModule {
   TestModule(const ModelConfig& config, at::ScalarType type)

@@ -30,6 +30,11 @@ void add_row(const float* row, Rows<float> x) {
   }
 }
 
+/// One for all sequences, since what a sequence gets may depend on the model, the prompt and the
+/// sampling seed alone. The trainer draws another for each sequence (train/event_masks.h); both
+/// draws are independent.
+constexpr std::uint64_t kRandomGraphSeed = 0;
+
 }  // namespace
 
 WorldModelLayer::WorldModelLayer(const WorldModelWeights& weights, const ModelConfig& config)
@@ -40,7 +45,8 @@ WorldModelLayer::WorldModelLayer(const WorldModelWeights& weights, const ModelCo
       rope_freq_(rope_frequencies(config_.rope_dim, WorldModelConfig::kRopeTheta, {})) {}
 
 WorldModelState WorldModelLayer::make_state(const StatePools& pools) const {
-  const EventGraphOptions options{.mode = config_.mask, .max_events = config_.max_events};
+  const EventGraphOptions options{
+      .mode = config_.mask, .max_events = config_.max_events, .seed = kRandomGraphSeed};
   const std::size_t n_slots = config_.n_latent_steps * config_.layers;
   return {.graph = EventGraph(config_.structure_tokens.value_or(no_structure_tokens()), options),
           .rows = std::vector<RowStore>(n_slots, RowStore(row_width(config_), pools.world_model))};
