@@ -1,15 +1,18 @@
-// hadal eval worlds: planning in causal worlds (world-model.md 4.1), one CSV row per episode.
+// hadal eval worlds: planning and questions in causal worlds (world-model.md 4.1, 4.2), one CSV row
+// per episode and per question.
 #include "agent/text_options.h"
 #include "base/random.h"
 #include "chat/local_model.h"
 #include "common.h"
 #include "depth_range.h"
 #include "eval.h"
+#include "eval/causal_qa.h"
 #include "eval/planning.h"
 #include "eval/text_scores.h"
 #include "formats/atomic_file.h"
 #include "formats/json_limits.h"
 #include "planning_output.h"
+#include "questions_output.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -33,10 +36,12 @@ struct EvalWorldsFlags {
   std::size_t episodes = 300;
   std::size_t probe_episodes = 100;
   std::size_t narratives = 200;
+  std::size_t questions = 100;
   std::uint64_t seed = 0;
   std::size_t batch = 64;
   std::string json;
   std::string csv;
+  std::string questions_csv;
 };
 
 constexpr std::pair<std::string_view, worlds::Split> kSplits[] = {
@@ -116,12 +121,31 @@ ordered_json settings_of(const EvalWorldsFlags& flags, const Plan& plan, Engine&
           {"options", ordered_json::parse(plan.option_text)}};
 }
 
-/// Plays what the CSV file lacks.
+/// The same for questions, which do not depend on the episodes.
+ordered_json question_settings_of(const EvalWorldsFlags& flags, ordered_json settings) {
+  settings.erase("episodes");
+  settings.erase("probe_episodes");
+  settings["questions"] = flags.questions;
+  return settings;
+}
+
+/// What earlier runs have left.
+struct ResultFiles {
+  std::optional<eval::EpisodeCsv> episodes;
+  std::optional<eval::QuestionCsv> questions;
+};
+
+/// Plays and asks what the CSV files lack.
 class Evaluation {
  public:
   Evaluation(const EvalWorldsFlags& flags, const Plan& plan, Engine& engine,
-             const Tokenizer& tokenizer, std::optional<eval::EpisodeCsv> csv)
-      : flags_(flags), plan_(plan), engine_(engine), tokenizer_(tokenizer), csv_(std::move(csv)) {}
+             const Tokenizer& tokenizer, ResultFiles files)
+      : flags_(flags),
+        plan_(plan),
+        engine_(engine),
+        tokenizer_(tokenizer),
+        csv_(std::move(files.episodes)),
+        questions_csv_(std::move(files.questions)) {}
 
   Result<std::vector<eval::EpisodeRow>> rows_of(EpisodeKind kind) {
     // A perturbed episode begins in the middle of one: depth 1 has none.
@@ -148,6 +172,20 @@ class Evaluation {
     return scores;
   }
 
+  /// Of all types, then the pairs.
+  Result<std::vector<eval::QuestionRow>> questions() {
+    std::vector<eval::QuestionRow> all;
+    if (flags_.questions == 0) return all;
+    for (const worlds::QuestionType type : worlds::kQuestionTypes) {
+      HADAL_ASSIGN(const auto rows, questions(eval::QuestionSet::plain, type));
+      all.insert(all.end(), rows.begin(), rows.end());
+    }
+    HADAL_ASSIGN(const auto rows,
+                 questions(eval::QuestionSet::pair, worlds::QuestionType::effect_of_do));
+    all.insert(all.end(), rows.begin(), rows.end());
+    return all;
+  }
+
   double seconds() const { return progress_.seconds(); }
   std::size_t n_resumed() const { return n_resumed_; }
 
@@ -170,11 +208,43 @@ class Evaluation {
     return rows;
   }
 
+  Result<std::vector<eval::QuestionRow>> questions(eval::QuestionSet set,
+                                                   worlds::QuestionType type) {
+    if (questions_csv_) {
+      auto known = questions_csv_->rows(set, type);
+      n_resumed_ += known.size();
+      if (!known.empty()) return known;
+    }
+    HADAL_ASSIGN(auto rows, answer(set, type));
+    progress_.clear();
+    if (questions_csv_) HADAL_TRY(questions_csv_->append(rows));
+    return rows;
+  }
+
+  Result<std::vector<eval::QuestionRow>> answer(eval::QuestionSet set, worlds::QuestionType type) {
+    const eval::QuestionSource source{
+        .world = plan_.world, .domains = plan_.domains, .split = plan_.split, .seed = flags_.seed};
+    const bool is_pair = set == eval::QuestionSet::pair;
+    eval::QaOptions options{.batch = flags_.batch};
+    options.on_progress = [&](std::size_t n_done, std::size_t n_all) {
+      progress_.show(is_pair ? "answers to pairs" : fmt::format("answers {}", name_of(type)),
+                     n_done, n_all);
+    };
+    if (is_pair)
+      return eval::answer_pairs(engine_.model(), tokenizer_, source, flags_.questions, options);
+    if (!majorities_) majorities_ = eval::training_majorities(source);
+    return eval::answer_exams(engine_.model(), tokenizer_,
+                              eval::draw_exams(source, type, flags_.questions),
+                              (*majorities_)[type], options);
+  }
+
   const EvalWorldsFlags& flags_;
   const Plan& plan_;
   Engine& engine_;
   const Tokenizer& tokenizer_;
   std::optional<eval::EpisodeCsv> csv_;
+  std::optional<eval::QuestionCsv> questions_csv_;
+  std::optional<eval::Majorities> majorities_;
   EvalProgress progress_;
   std::size_t n_resumed_ = 0;
 };
@@ -182,6 +252,7 @@ class Evaluation {
 struct EvalResults {
   std::vector<eval::EpisodeRow> plain, perturbed, hidden;
   eval::TextScores text;
+  std::vector<eval::QuestionRow> questions;
 };
 
 /// Mean success over the depths of P that were played, each of equal weight; nothing if one of
@@ -234,6 +305,7 @@ ordered_json results_json(const EvalResults& results, const ordered_json& settin
                        {"seconds", seconds}};
   if (const auto p = endpoint(depths)) json["p"] = *p;
   if (results.text.n_narratives > 0) json["text"] = text_json(results.text);
+  if (!results.questions.empty()) json["questions"] = questions_json(results.questions);
   return json;
 }
 
@@ -272,6 +344,7 @@ void print_results(const EvalResults& results, std::string_view mode) {
         " next action right {:.1f} % (guessing: {:.1f} %)\n",
         text.n_narratives, text.perplexity(), text.body_perplexity(),
         100 * text.next_action_accuracy(), 100 * text.guess_accuracy());
+  if (!results.questions.empty()) print_questions(results.questions);
   fmt::print("world model {}\n", mode);
 }
 
@@ -286,11 +359,16 @@ Result<void> eval_worlds(const EvalWorldsFlags& flags) {
   HADAL_ASSIGN(auto engine, open_engine(flags.engine));
   HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(engine->checkpoint()));
   const ordered_json settings = settings_of(flags, plan, *engine);
-  std::optional<eval::EpisodeCsv> csv;
+  ResultFiles files;
   if (!flags.csv.empty()) {
-    HADAL_ASSIGN(csv, eval::EpisodeCsv::open(flags.csv, settings.dump()));
+    HADAL_ASSIGN(files.episodes, eval::EpisodeCsv::open(flags.csv, settings.dump()));
   }
-  Evaluation evaluation(flags, plan, *engine, tokenizer, std::move(csv));
+  if (!flags.questions_csv.empty()) {
+    HADAL_ASSIGN(
+        files.questions,
+        eval::QuestionCsv::open(flags.questions_csv, question_settings_of(flags, settings).dump()));
+  }
+  Evaluation evaluation(flags, plan, *engine, tokenizer, std::move(files));
   EvalResults results;
   HADAL_ASSIGN(results.plain, evaluation.rows_of(EpisodeKind::plain));
   HADAL_ASSIGN(results.perturbed, evaluation.rows_of(EpisodeKind::perturbed));
@@ -298,8 +376,10 @@ Result<void> eval_worlds(const EvalWorldsFlags& flags) {
   if (flags.narratives > 0) {
     HADAL_ASSIGN(results.text, evaluation.text());
   }
+  HADAL_ASSIGN(results.questions, evaluation.questions());
   if (evaluation.n_resumed() > 0)
-    fmt::print(stderr, "{} episodes were there already: {}\n", evaluation.n_resumed(), flags.csv);
+    fmt::print(stderr, "{} episodes and questions were there already: {} {}\n",
+               evaluation.n_resumed(), flags.csv, flags.questions_csv);
   print_results(results, world_model_mode(engine->model()));
   if (flags.json.empty()) return {};
   const ordered_json json =
@@ -314,7 +394,7 @@ void add_eval_worlds(CLI::App& eval, int& exit_code) {
   CLI::App* task = eval.add_subcommand(
       "worlds",
       "Planning in causal worlds by depth, beside baselines; the same episodes for every "
-      "model. With --csv an interrupted run goes on where it ended");
+      "model. With --csv and --questions-csv an interrupted run goes on where it ended");
   add_engine_flags(*task, flags->engine);
   task->add_option("--options", flags->options,
                    "knobs of the worlds: a JSON object, or a training config with the key text "
@@ -336,6 +416,10 @@ void add_eval_worlds(CLI::App& eval, int& exit_code) {
                    "held-out narratives for perplexity and next-action accuracy")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
+  task->add_option("--questions", flags->questions,
+                   "causal questions of each of the six types, and pairs that differ by one do(x)")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   task->add_option("--split", flags->split, "test, test_names, test_comp or train")
       ->check(CLI::IsMember({"test", "test_names", "test_comp", "train"}))
       ->capture_default_str();
@@ -345,6 +429,7 @@ void add_eval_worlds(CLI::App& eval, int& exit_code) {
       ->capture_default_str();
   task->add_option("--json", flags->json, "file for the sums");
   task->add_option("--csv", flags->csv, "file for the episodes, one a line");
+  task->add_option("--questions-csv", flags->questions_csv, "file for the questions, one a line");
   task->callback([flags, &exit_code] {
     if (const auto done = eval_worlds(*flags); !done)
       exit_code = report("eval worlds", done.error());

@@ -1,14 +1,11 @@
 #include "eval/episode_table.h"
 
-#include "formats/atomic_file.h"
 #include "worlds/domain.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <fstream>
 #include <iterator>
 #include <optional>
 
@@ -27,28 +24,11 @@ std::array<std::uint64_t, kNumberColumns> numbers_of(const EpisodeRow& r) {
           b.search,        b.random_calls, b.refusals};
 }
 
-std::string line_of(const EpisodeRow& row) {
-  std::string line =
-      fmt::format("{},{},{}", name_of(row.kind), row.depth, worlds::domains()[row.domain].name);
-  for (const std::uint64_t number : numbers_of(row)) line += fmt::format(",{}", number);
-  return line + "\n";
-}
-
-std::vector<std::string_view> cells_of(std::string_view line) {
-  std::vector<std::string_view> cells;
-  for (;;) {
-    const std::size_t comma = line.find(',');
-    cells.push_back(line.substr(0, comma));
-    if (comma == std::string_view::npos) return cells;
-    line.remove_prefix(comma + 1);
-  }
-}
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+std::vector<std::string> cells_of(const EpisodeRow& row) {
+  std::vector<std::string> cells = {std::string(name_of(row.kind)), fmt::format("{}", row.depth),
+                                    std::string(worlds::domains()[row.domain].name)};
+  for (const std::uint64_t number : numbers_of(row)) cells.push_back(fmt::format("{}", number));
+  return cells;
 }
 
 std::optional<EpisodeKind> kind_of(std::string_view text) {
@@ -58,28 +38,16 @@ std::optional<EpisodeKind> kind_of(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<std::size_t> domain_of(std::string_view text) {
-  const auto domains = worlds::domains();
-  const auto found = std::find_if(domains.begin(), domains.end(),
-                                  [&](const worlds::Domain& d) { return d.name == text; });
-  if (found == domains.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - domains.begin());
-}
-
-Result<EpisodeRow> parse_line(std::string_view line, const std::string& where) {
-  const auto cells = cells_of(line);
-  if (cells.size() != 3 + kNumberColumns)
-    return error(ErrorCode::bad_format, "{}: expected {} cells, found {}", where,
-                 3 + kNumberColumns, cells.size());
+Result<EpisodeRow> parse_row(const std::vector<std::string>& cells, const std::string& where) {
   const auto kind = kind_of(cells[0]);
-  const auto depth = number(cells[1]);
-  const auto domain = domain_of(cells[2]);
+  const auto depth = whole_number(cells[1]);
+  const auto domain = domain_named(cells[2]);
   if (!kind || !depth || *depth < 1 || *depth > worlds::kMaxDepth || !domain)
     return error(ErrorCode::bad_format, "{}: '{},{},{}' is no kind, depth and domain", where,
                  cells[0], cells[1], cells[2]);
   std::array<std::uint64_t, kNumberColumns> n{};
   for (std::size_t i = 0; i < kNumberColumns; ++i) {
-    const auto value = number(cells[3 + i]);
+    const auto value = whole_number(cells[3 + i]);
     if (!value)
       return error(ErrorCode::bad_format, "{}: '{}' is no whole number", where, cells[3 + i]);
     n[i] = *value;
@@ -104,48 +72,14 @@ Result<EpisodeRow> parse_line(std::string_view line, const std::string& where) {
                                   .refusals = n[14] != 0}};
 }
 
-/// The settings line, without "# ", and the rows.
-struct ParsedFile {
-  std::string settings;
+Result<std::vector<EpisodeRow>> parse_rows(const ResultFile& file,
+                                           const std::filesystem::path& path) {
   std::vector<EpisodeRow> rows;
-};
-
-Result<ParsedFile> parse_file(std::string_view text, const std::string& source) {
-  ParsedFile parsed;
-  std::size_t n_lines = 0;
-  for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end + 1);
-    const std::string where = fmt::format("{}:{}", source, ++n_lines);
-    if (n_lines == 1) {
-      if (!line.starts_with("# "))
-        return error(ErrorCode::bad_format, "{}: expected '# ' and the settings", where);
-      parsed.settings = line.substr(2);
-    } else if (n_lines == 2) {
-      if (line != kColumns)
-        return error(ErrorCode::bad_format, "{}: expected the columns {}", where, kColumns);
-    } else {
-      HADAL_ASSIGN(const EpisodeRow row, parse_line(line, where));
-      parsed.rows.push_back(row);
-    }
+  for (std::size_t i = 0; i < file.rows.size(); ++i) {
+    HADAL_ASSIGN(const EpisodeRow row, parse_row(file.rows[i], place_of(path, i)));
+    rows.push_back(row);
   }
-  return parsed;
-}
-
-std::optional<std::string> read_all(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-/// The whole file or nothing of it: a depth that is there is complete.
-Result<void> write(const std::filesystem::path& path, const std::string& settings,
-                   std::span<const EpisodeRow> rows) {
-  std::string text = fmt::format("# {}\n{}\n", settings, kColumns);
-  for (const EpisodeRow& row : rows) text += line_of(row);
-  HADAL_ASSIGN(AtomicFile file, AtomicFile::create(path));
-  HADAL_TRY(file.write(std::as_bytes(std::span(text))));
-  return file.commit();
+  return rows;
 }
 
 }  // namespace
@@ -207,19 +141,9 @@ double Summary::tokens_per_solved() const {
 
 Result<EpisodeCsv> EpisodeCsv::open(const std::filesystem::path& path,
                                     const std::string& settings) {
-  EpisodeCsv csv(path, settings);
-  const auto text = read_all(path);
-  if (!text || text->empty()) {
-    HADAL_TRY(write(path, settings, {}));
-    return csv;
-  }
-  HADAL_ASSIGN(ParsedFile parsed, parse_file(*text, path.string()));
-  if (parsed.settings != settings)
-    return error(ErrorCode::invalid_argument,
-                 "{}: holds episodes of other settings:\n  there  {}\n  now    {}\nchoose another "
-                 "file, or remove this one",
-                 path.string(), parsed.settings, settings);
-  csv.rows_ = std::move(parsed.rows);
+  EpisodeCsv csv(path);
+  HADAL_ASSIGN(csv.file_, open_result_file(path, kColumns, settings));
+  HADAL_ASSIGN(csv.rows_, parse_rows(csv.file_, path));
   return csv;
 }
 
@@ -232,14 +156,13 @@ std::vector<EpisodeRow> EpisodeCsv::rows(EpisodeKind kind, int depth) const {
 
 Result<void> EpisodeCsv::append(std::span<const EpisodeRow> rows) {
   rows_.insert(rows_.end(), rows.begin(), rows.end());
-  return write(path_, settings_, rows_);
+  for (const EpisodeRow& row : rows) file_.rows.push_back(cells_of(row));
+  return write_result_file(path_, kColumns, file_);
 }
 
 Result<std::vector<EpisodeRow>> read_episodes(const std::filesystem::path& path) {
-  const auto text = read_all(path);
-  if (!text) return error(ErrorCode::not_found, "{}: cannot be opened for reading", path.string());
-  HADAL_ASSIGN(ParsedFile parsed, parse_file(*text, path.string()));
-  return std::move(parsed.rows);
+  HADAL_ASSIGN(const ResultFile file, read_result_file(path, kColumns));
+  return parse_rows(file, path);
 }
 
 }  // namespace hadal::eval

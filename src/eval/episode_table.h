@@ -5,6 +5,7 @@
 #include "agent/baselines.h"
 #include "agent/episode.h"
 #include "agent/success_table.h"
+#include "eval/result_file.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -68,11 +69,10 @@ class EpisodeCsv {
   Result<void> append(std::span<const EpisodeRow> rows);
 
  private:
-  EpisodeCsv(std::filesystem::path path, std::string settings)
-      : path_(std::move(path)), settings_(std::move(settings)) {}
+  explicit EpisodeCsv(std::filesystem::path path) : path_(std::move(path)) {}
   std::filesystem::path path_;
-  std::string settings_;
-  std::vector<EpisodeRow> rows_;
+  ResultFile file_;
+  std::vector<EpisodeRow> rows_;  ///< of file_
 };
 
 /// All rows of such a file. A last line without its end (an interrupted write) is dropped. Errors:

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <charconv>
 #include <string>
+#include <tuple>
+#include <utility>
 
 namespace hadal::worlds {
 namespace {
@@ -74,6 +76,16 @@ struct Intervention {
   std::size_t index;
 };
 
+/// What the steps of one telling do.
+struct Run {
+  State end = 0;
+  State changed = 0;  ///< variables that some step has changed
+
+  void add(const Outcome& outcome) {
+    for (const Literal l : outcome.became_true) changed |= State{1} << l.variable;
+  }
+};
+
 /// An episode once told, and told again with interventions.
 class PairTeller {
  public:
@@ -100,7 +112,7 @@ class PairTeller {
     return all;
   }
 
-  std::optional<CounterfactualPair> tell(Intervention intervention) const {
+  std::optional<CounterfactualPair> tell(Intervention intervention, Run* run = nullptr) const {
     World start = world_;
     if (intervention.on_fact) {
       start.initial = with(start.initial, opposite_of(world_.facts[intervention.index]));
@@ -113,16 +125,72 @@ class PairTeller {
     retold[pair.x] = retell_x(intervention);
     Simulator simulator(start);
     for (std::size_t s = 0; s < steps_.size(); ++s) {
-      if (!intervention.on_fact && s == intervention.index) continue;  // x stands in its place
+      if (!intervention.on_fact && s == intervention.index) {  // x stands in its place
+        if (run != nullptr && holds(literal_of(intervention), simulator.state()))
+          return std::nullopt;
+        continue;
+      }
       const Outcome outcome = simulator.apply(steps_[s].mechanism);
+      if (run != nullptr) run->add(outcome);
       if (!outcome.valid) retold[act_of(s)] = without_loss(events_[act_of(s)]);
       if (narrator_.outcome_text(outcome) != narrator_.outcome_text(steps_[s].outcome))
         retold[observation_of(s)] = retell_observation(s, outcome);
     }
+    if (run != nullptr) run->end = simulator.state();
     return finish(std::move(pair), retold);
   }
 
+  /// A question whose answer in `actual`, and in `altered`, is this; nothing if there is none.
+  std::optional<PairQuestion> ask(Intervention intervention, bool yes_here, bool yes_there,
+                                  RandomStream& random) const {
+    Run altered;
+    const auto pair = tell(intervention, &altered);
+    if (!pair) return std::nullopt;
+    Run actual{.end = world_.initial};
+    for (const TeacherStep& taken : steps_) {
+      actual.add(taken.outcome);
+      if (taken.outcome.valid) actual.end = step(world_, actual.end, taken.mechanism);
+    }
+    const State fixed =
+        ~(actual.changed | altered.changed | State{1} << literal_of(intervention).variable);
+    std::vector<std::pair<Question, Question>> questions;
+    for (std::size_t m = 0; m < world_.mechanisms.size(); ++m) {
+      if (world_.mechanisms[m].kind != MechanismKind::action) continue;
+      for (const Literal needed : world_.mechanisms[m].pre) {
+        if ((fixed >> needed.variable & 1u) == 0) continue;
+        const Literal set = holds(needed, actual.end) ? opposite_of(needed) : needed;
+        const auto index = static_cast<int>(m);
+        auto here = effect_of_do_question(world_, actual.end, index, set);
+        auto there = effect_of_do_question(world_, altered.end, index, set);
+        if (here.yes == yes_here && there.yes == yes_there)
+          questions.emplace_back(std::move(here), std::move(there));
+      }
+    }
+    if (questions.empty()) return std::nullopt;
+    const auto& [here, there] =
+        questions[random.below(static_cast<std::uint32_t>(questions.size()))];
+    PairQuestion asked;
+    std::tie(asked.actual, asked.actual_answer) = prompt_and_answer(pair->actual, here);
+    std::tie(asked.altered, asked.altered_answer) = prompt_and_answer(pair->altered, there);
+    return asked;
+  }
+
  private:
+  /// What the narrator knows at the end of `actual` is enough for the ask event of both tellings.
+  std::pair<std::string, std::string> prompt_and_answer(std::vector<Piece> told,
+                                                        const Question& question) const {
+    told.pop_back();  // the end token
+    const QuestionText text = Narrator(narrator_).question(question);
+    return {text_of(told) + text_of(text.ask_pieces) + text_of(text.prefix_pieces), text.answer};
+  }
+
+  /// What x says in `actual`.
+  Literal literal_of(Intervention intervention) const {
+    if (intervention.on_fact) return world_.facts[intervention.index];
+    const auto m = static_cast<std::size_t>(steps_[intervention.index].mechanism);
+    return world_.mechanisms[m].eff.front();
+  }
+
   static Literal opposite_of(Literal l) { return {l.variable, !l.value}; }
 
   void add(std::vector<Piece> more) {
@@ -154,12 +222,10 @@ class PairTeller {
     const auto say = [&](Literal l) {
       return compact ? compact_literals(world_, {&l, 1}) : sentence(world_, l) + ".";
     };
+    const std::string body = say(opposite_of(literal_of(intervention)));
     if (intervention.on_fact)
-      return retell(event_of_fact(intervention.index), "<|fact|>", {},
-                    say(opposite_of(world_.facts[intervention.index])));
-    const auto m = static_cast<std::size_t>(steps_[intervention.index].mechanism);
-    return retell(observation_of(intervention.index), "<|obs|>", {},
-                  say(opposite_of(world_.mechanisms[m].eff.front())));
+      return retell(event_of_fact(intervention.index), "<|fact|>", {}, body);
+    return retell(observation_of(intervention.index), "<|obs|>", {}, body);
   }
 
   std::vector<Piece> retell_observation(std::size_t step, const Outcome& outcome) const {
@@ -210,19 +276,44 @@ class PairTeller {
 
 }  // namespace
 
-std::optional<CounterfactualPair> counterfactual_pair(const WorldKey& key,
-                                                      const WorldOptions& options) {
-  const World world = generate_world(key, options);
-  const PairTeller teller(world, options);
+namespace {
+
+/// Tries the interventions of `teller` in random order until one gives something.
+template <typename Try>
+auto first_of(const PairTeller& teller, const WorldKey& key, Try&& attempt)
+    -> decltype(attempt(Intervention{}, std::declval<RandomStream&>())) {
   RandomStream random(splitmix64_at(splitmix64_at(fnv1a64("pair"), key.seed),
                                     key.index * 16 + static_cast<std::uint64_t>(key.depth)));
   auto interventions = teller.interventions();
   while (!interventions.empty()) {
     const auto i = random.below(static_cast<std::uint32_t>(interventions.size()));
-    if (auto pair = teller.tell(interventions[i])) return pair;
+    if (auto found = attempt(interventions[i], random)) return found;
     interventions.erase(interventions.begin() + i);
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<CounterfactualPair> counterfactual_pair(const WorldKey& key,
+                                                      const WorldOptions& options) {
+  const World world = generate_world(key, options);
+  const PairTeller teller(world, options);
+  return first_of(teller, key, [&](Intervention x, RandomStream&) { return teller.tell(x); });
+}
+
+std::optional<PairQuestion> counterfactual_pair_question(const WorldKey& key,
+                                                         const WorldOptions& options) {
+  const World world = generate_world(key, options);
+  const PairTeller teller(world, options);
+  // What an action needs comes about by the absence of x hardly ever: a changed answer is yes in
+  // `actual`.
+  RandomStream choice(splitmix64_at(splitmix64_at(fnv1a64("pair question"), key.seed), key.index));
+  const bool changes = choice.below(2) == 1;
+  const bool yes = changes || choice.below(2) == 1;
+  return first_of(teller, key, [&](Intervention x, RandomStream& random) {
+    return teller.ask(x, yes, yes != changes, random);
+  });
 }
 
 }  // namespace hadal::worlds

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace hadal::worlds {
@@ -31,5 +32,25 @@ struct CounterfactualPair {
 /// later observation and (b) changes nothing but its descendants. Deterministic in `key`.
 std::optional<CounterfactualPair> counterfactual_pair(const WorldKey& key,
                                                       const WorldOptions& options);
+
+/// One question behind both tellings of a pair, told up to `<|ans|><|eN|>`: the same ask event, of
+/// type effect_of_do ("if this is set so now, can that action then be done?"). For half of the keys
+/// x changes the answer, from yes to no, so that who overlooks x gets one of the two wrong; for the
+/// others the answer is yes twice or no twice, so that who says no whenever something was set from
+/// outside gets some of those wrong.
+struct PairQuestion {
+  std::string actual;  ///< the whole prompts
+  std::string altered;
+  std::string actual_answer;  ///< "yes" or "no"
+  std::string altered_answer;
+};
+
+/// Draws one x and one question of a pair of this world; nothing if it has none with the answers
+/// drawn. Beside what counterfactual_pair() asks of x, its literal must have been brought about by
+/// x in `actual` and be false without it. The question sets a variable that is not x's and that no
+/// step changes in either telling, so that its ask event names the same causes in both.
+/// Deterministic in `key`.
+std::optional<PairQuestion> counterfactual_pair_question(const WorldKey& key,
+                                                         const WorldOptions& options);
 
 }  // namespace hadal::worlds

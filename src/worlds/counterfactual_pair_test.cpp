@@ -142,5 +142,73 @@ TEST(CounterfactualPair, AlteredObservationsAreSimulated) {
   EXPECT_GT(n_checked, 300);
 }
 
+/// What the facts and observations of a compact text say in the end, by variable; nothing of the
+/// code that asks is used.
+std::map<int, bool> values_told(const World& world, const std::string& text) {
+  std::map<std::string, Literal> literals;
+  for (std::size_t v = 0; v < world.variables.size(); ++v)
+    for (bool value : {false, true}) {
+      const Literal l{static_cast<std::uint8_t>(v), value};
+      literals[compact_literals(world, {&l, 1})] = l;
+    }
+  std::map<int, bool> values;
+  for (const ReadEvent& event : read_events(text)) {
+    if (event.opener != "<|fact|>" && event.opener != "<|obs|>") continue;
+    std::string body = event.body.substr(1) + " and ";
+    for (std::size_t end = body.find(" and "); end != body.npos; end = body.find(" and ")) {
+      const auto literal = literals.find(body.substr(0, end));
+      if (literal != literals.end()) values[literal->second.variable] = literal->second.value;
+      body.erase(0, end + 5);
+    }
+  }
+  return values;
+}
+
+/// yes or no, from the text alone: "do red pan hot can open jar".
+std::string answer_from_text(const World& world, const std::string& prompt) {
+  auto values = values_told(world, prompt.substr(0, prompt.find("<|ask|>")));
+  const std::string ask = read_events(prompt.substr(0, prompt.find("<|ans|>"))).back().body;
+  for (std::size_t v = 0; v < world.variables.size(); ++v)
+    for (bool value : {false, true}) {
+      const Literal l{static_cast<std::uint8_t>(v), value};
+      if (ask.starts_with(" do " + compact_literals(world, {&l, 1}) + " can "))
+        values[l.variable] = value;
+    }
+  for (const Mechanism& m : world.mechanisms) {
+    if (!ask.ends_with(" can " + compact_call(world, m))) continue;
+    for (Literal l : m.pre) {
+      const auto told = values.find(l.variable);
+      if (told == values.end() || told->second != l.value) return "no";
+    }
+    return "yes";
+  }
+  return "no such action";
+}
+
+TEST(CounterfactualPair, QuestionsAreAlikeAndAnsweredAsTheTextsSay) {
+  WorldOptions options = varied_worlds();
+  options.text_form = TextForm::compact;
+  options.law_share = 0.0;
+  std::map<std::string, int> n_by_answer;
+  int n_asked = 0;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    const auto asked = counterfactual_pair_question(key_of(i), options);
+    if (!asked) continue;
+    ++n_asked;
+    const World world = generate_world(key_of(i), options);
+    EXPECT_EQ(asked->actual.substr(asked->actual.find("<|ask|>")),
+              asked->altered.substr(asked->altered.find("<|ask|>")));
+    EXPECT_TRUE(asked->actual.ends_with("|>"));
+    EXPECT_EQ(asked->actual.find(kEosToken), std::string::npos);
+    EXPECT_EQ(asked->actual_answer, answer_from_text(world, asked->actual)) << asked->actual;
+    EXPECT_EQ(asked->altered_answer, answer_from_text(world, asked->altered)) << asked->altered;
+    ++n_by_answer[asked->actual_answer + " " + asked->altered_answer];
+  }
+  EXPECT_GT(n_asked, 150);
+  for (const char* answers : {"yes no", "yes yes", "no no"})
+    EXPECT_GT(n_by_answer[answers], 20) << answers;
+  EXPECT_EQ(n_by_answer["no yes"], 0);
+}
+
 }  // namespace
 }  // namespace hadal::worlds

@@ -94,20 +94,11 @@ class Examiner {
       if (!is_action(world_.mechanisms[m])) continue;
       for (Literal l : pre)
         for (Literal set : {l, opposite(l)})
-          if (!holds(set, actual_.end)) questions.push_back(effect_of_do(static_cast<int>(m), set));
+          if (!holds(set, actual_.end))
+            questions.push_back(
+                effect_of_do_question(world_, actual_.end, static_cast<int>(m), set));
     }
     return questions;
-  }
-
-  Question effect_of_do(int m, Literal set) const {
-    Question q{.type = QuestionType::effect_of_do, .mechanism = m, .literal = set};
-    const auto& pre = world_.mechanisms[static_cast<std::size_t>(m)].pre;
-    const State state = settle(world_, with(actual_.end, set), nullptr);
-    const auto unmet =
-        std::find_if(pre.begin(), pre.end(), [&](Literal l) { return !holds(l, state); });
-    q.yes = unmet == pre.end();
-    q.holding = q.yes ? pre : std::vector<Literal>{opposite(*unmet)};
-    return q;
   }
 
   std::vector<Question> counterfactuals() const {
@@ -243,6 +234,17 @@ Replay replay(const World& world, State start, std::span<const int> actions, int
       if (((before ^ run.end) >> v & 1u) != 0) run.maker[v] = static_cast<int>(i);
   }
   return run;
+}
+
+Question effect_of_do_question(const World& world, State now, int mechanism, Literal set) {
+  Question q{.type = QuestionType::effect_of_do, .mechanism = mechanism, .literal = set};
+  const auto& pre = world.mechanisms[static_cast<std::size_t>(mechanism)].pre;
+  const State state = settle(world, with(now, set), nullptr);
+  const auto unmet =
+      std::find_if(pre.begin(), pre.end(), [&](Literal l) { return !holds(l, state); });
+  q.yes = unmet == pre.end();
+  q.holding = q.yes ? pre : std::vector<Literal>{opposite(*unmet)};
+  return q;
 }
 
 std::optional<Question> draw_question(const World& world, const History& history, QuestionType type,

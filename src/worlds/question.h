@@ -65,6 +65,10 @@ struct Replay {
 /// @param without  index of an action that is left out, or -1
 Replay replay(const World& world, State start, std::span<const int> actions, int without = -1);
 
+/// The question whether action `mechanism` can be done in `now` once the literal is set and the
+/// laws have followed. The literal does not hold in `now`.
+Question effect_of_do_question(const World& world, State now, int mechanism, Literal set);
+
 /// Draws one question of this type, yes and no about equally often where both are to be had, or
 /// nothing if the history allows none.
 std::optional<Question> draw_question(const World& world, const History& history, QuestionType type,
