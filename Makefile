@@ -9,7 +9,7 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 run: build  ## set up, build, play one episode with the built-in model, then count fifty per depth
-	build/hadal play
+	build/hadal play </dev/null
 	build/hadal play --episodes 50
 
 build: setup  ## set up, build the program: build/hadal

@@ -36,6 +36,28 @@ Result<bool> play(PlayFlags flags) {
   return true;
 }
 
+/// What one can ask about one episode.
+void add_questions(CLI::App& verb, PlayFlags& flags, CLI::Option& episodes) {
+  verb.add_option("--why", flags.why,
+                  "then print the causes of step N, or of an event (o1, g1), back to what was told "
+                  "at the start; may be repeated")
+      ->excludes(&episodes);
+  CLI::Option* what_if =
+      verb.add_option("--what-if", flags.what_if,
+                      "change a fact from outside, as \"the old jar is open\", after the first "
+                      "step; the model goes on from there")
+          ->excludes(&episodes);
+  verb.add_option("--after", flags.after, "--what-if: after step N; 0: before the first")
+      ->needs(what_if)
+      ->capture_default_str();
+  verb.add_flag("--graph", flags.graph, "then print all events with their causes")
+      ->excludes(&episodes);
+  verb.add_flag("-i,--interactive", flags.interactive,
+                "then answer questions from stdin, one a line (help lists them); so it is on a "
+                "terminal, unless --json, --why, --what-if or --graph is given")
+      ->excludes(&episodes);
+}
+
 }  // namespace
 
 void add_play(CLI::App& app, int& exit_code) {
@@ -58,13 +80,14 @@ void add_play(CLI::App& app, int& exit_code) {
                    fmt::format("--episodes: range of depths, as 1-{} (default: 1-{}, what the "
                                "built-in model was trained on)",
                                worlds::kMaxDepth, kTrainedDepth));
-  verb->add_option(
+  CLI::Option* episodes = verb->add_option(
       "--episodes", flags->episodes,
       "play N episodes per depth and print success with 95 % intervals beside the baselines");
   verb->add_option("--draft", flags->drafts,
                    "tokens drafted per step by the MTP block (changes the speed, never the result)")
       ->check(CLI::Range(0, 8));
   verb->add_flag("--json", flags->json, "for programs");
+  add_questions(*verb, *flags, *episodes);
   verb->callback([flags, &exit_code] {
     const auto solved = play(*flags);
     if (!solved) exit_code = report("play", solved.error());

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace hadal {
 
@@ -22,6 +23,12 @@ struct PlayFlags {
   std::size_t episodes = 0;
   std::size_t drafts = 0;
   bool json = false;
+  // Of one episode:
+  std::vector<std::string> why;  ///< steps or events to explain
+  std::string what_if;           ///< a fact to change from outside; empty: none
+  std::size_t after = 1;         ///< the step after which it changes; 0: before the first
+  bool graph = false;
+  bool interactive = false;  ///< questions from stdin, though it is no terminal
 };
 
 inline constexpr int kTrainedDepth = 3;  // of the first built-in model: household only

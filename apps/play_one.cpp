@@ -1,15 +1,17 @@
-// One episode, told to a person (or as JSON).
-#include "agent/episode.h"
+// One episode, told to a person (or as JSON), who may then ask why and what if.
+#include "agent/fact_reader.h"
+#include "agent/told_episode.h"
 #include "play.h"
+#include "play_output.h"
+#include "play_prompt.h"
 #include "worlds/generator.h"
-#include "worlds/phrase.h"
-#include "worlds/plan.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <chrono>
-#include <cstdio>
+#include <optional>
+
+#include <unistd.h>
 
 namespace hadal {
 namespace {
@@ -20,51 +22,28 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void print_world(const worlds::World& world) {
-  fmt::print("A {} world, found nowhere in the training data (seed {}).\n\nTrue at the start:\n",
-             world.domain->name, world.key.seed);
-  for (const worlds::Literal& fact : world.facts)
-    fmt::print("  - {}\n", worlds::sentence(world, fact));
-  fmt::print("What can be done, and what follows by itself:\n");
-  for (const worlds::Mechanism& mechanism : world.mechanisms) {
-    fmt::print("  - {}\n", worlds::mechanism_text(world, mechanism));
-  }
-  fmt::print("Goal: {}\n\n", worlds::goal_text(world));
+bool wants_questions(const PlayFlags& flags) {
+  if (flags.interactive) return true;
+  const bool has_asked = flags.json || flags.graph || !flags.why.empty() || !flags.what_if.empty();
+  return !has_asked && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
 }
 
-void print_step(std::size_t number, const EpisodeStep& step) {
-  fmt::print("{}. {}\n", number, step.call.empty() ? "(no complete tool call)" : step.call);
-  for (const std::string& cause : step.because) fmt::print("     because: {}\n", cause);
-  fmt::print("     -> {}\n", step.outcome.text);
-  std::fflush(stdout);
+/// The fact that --what-if names.
+Result<std::optional<worlds::Literal>> change_of(const PlayFlags& flags,
+                                                 const worlds::World& world) {
+  if (flags.what_if.empty()) return std::optional<worlds::Literal>();
+  HADAL_ASSIGN(const worlds::Literal fact, read_fact(world, flags.what_if));
+  return std::optional(fact);
 }
 
-nlohmann::ordered_json episode_json(const Episode& episode, const worlds::World& world,
-                                    double seconds) {
-  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
-  for (const EpisodeStep& step : episode.steps) {
-    steps.push_back({{"call", step.call},
-                     {"because", step.because},
-                     {"valid", step.outcome.valid},
-                     {"observation", step.outcome.text},
-                     {"written", step.written}});
-  }
-  nlohmann::ordered_json facts = nlohmann::ordered_json::array();
-  for (const worlds::Literal& fact : world.facts) facts.push_back(worlds::sentence(world, fact));
-  nlohmann::ordered_json mechanisms = nlohmann::ordered_json::array();
-  for (const worlds::Mechanism& m : world.mechanisms)
-    mechanisms.push_back(worlds::mechanism_text(world, m));
-  return {{"domain", world.domain->name},
-          {"depth", world.key.depth},
-          {"seed", world.key.seed},
-          {"facts", facts},
-          {"mechanisms", mechanisms},
-          {"goal", worlds::goal_text(world)},
-          {"steps", steps},
-          {"solved", episode.solved},
-          {"shortest_plan", world.key.depth},
-          {"generated_tokens", episode.n_generated_tokens},
-          {"tok_s", static_cast<double>(episode.n_generated_tokens) / seconds}};
+/// The whole episode, with `change` after its step flags.after. @param printer  may be null
+Result<void> play_with_change(const PlayFlags& flags, std::optional<worlds::Literal> change,
+                              ToldEpisode& episode, const EpisodePrinter* printer) {
+  if (!change) return play_on(episode, printer);
+  HADAL_TRY(play_on(episode, printer, flags.after));
+  HADAL_TRY(episode.what_if(*change, flags.after));
+  if (printer != nullptr) printer->change();
+  return play_on(episode, printer);
 }
 
 }  // namespace
@@ -76,30 +55,36 @@ Result<bool> play_one(const PlayFlags& flags, Engine& engine, const Tokenizer& t
                              .depth = flags.depth > 0 ? flags.depth : kShownDepth,
                              .seed = flags.seed,
                              .index = 0};
-  EpisodeOptions options;
-  options.n_drafts = flags.drafts;
-  const worlds::World world = worlds::generate_world(key, options.world);
-  std::size_t number = 0;
-  if (!flags.json) {
-    print_world(world);
-    options.on_step = [&](std::size_t, const EpisodeStep& step) { print_step(++number, step); };
-  }
+  const worlds::WorldOptions options;
+  const worlds::World world = worlds::generate_world(key, options);
+  HADAL_ASSIGN(const auto change, change_of(flags, world));
+  HADAL_ASSIGN(auto actor, model_actor(engine.model(), tokenizer, {.n_drafts = flags.drafts}));
+  ToldEpisode episode(world, options, std::move(actor));
+  std::vector<std::size_t> asked;
+  const EpisodePrinter printer(episode, colour_on_stdout());
+  if (!flags.json) printer.world();
   const auto start = std::chrono::steady_clock::now();
-  HADAL_ASSIGN(const auto episodes, play_episodes(engine.model(), tokenizer, {&world, 1}, options));
+  HADAL_TRY(play_with_change(flags, change, episode, flags.json ? nullptr : &printer));
   const double seconds = seconds_since(start);
-  const Episode& episode = episodes.front();
-  if (flags.json) {
-    fmt::print("{}\n", episode_json(episode, world, seconds).dump(2));
-    return episode.solved;
+  for (const std::string& name : flags.why) {
+    HADAL_ASSIGN(const std::size_t event, episode.find_event(name));
+    asked.push_back(event);
   }
-  fmt::print("\n{} in {} steps (shortest plan: {}, allowed: {}).\n",
-             episode.solved ? "Solved" : "Not solved", episode.steps.size(), key.depth,
-             worlds::step_budget(key.depth));
-  fmt::print("{} tokens read, {} written, {:.0f} tokens/s written, {} on {}.\n",
-             episode.n_prompt_tokens, episode.n_generated_tokens,
-             static_cast<double>(episode.n_generated_tokens) / seconds, engine.checkpoint().name(),
-             engine.backend().description());
-  return episode.solved;
+  if (flags.json) {
+    using nlohmann::ordered_json;  // a model may write bytes that are no UTF-8
+    fmt::print(
+        "{}\n",
+        episode_json(episode, seconds).dump(2, ' ', false, ordered_json::error_handler_t::replace));
+    return episode.solved();
+  }
+  printer.ending();
+  fmt::print("{} tokens read, {} written, {:.0f} tokens/s written, {} on {}.\n", episode.n_read(),
+             episode.n_written(), static_cast<double>(episode.n_written()) / seconds,
+             engine.checkpoint().name(), engine.backend().description());
+  if (flags.graph) printer.graph();
+  for (const std::size_t event : asked) printer.why(event);
+  if (wants_questions(flags)) HADAL_TRY(answer_questions(episode, printer));
+  return episode.solved();
 }
 
 }  // namespace hadal

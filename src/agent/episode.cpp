@@ -1,60 +1,27 @@
 #include "agent/episode.h"
 
+#include "agent/stop_tokens.h"
 #include "base/check.h"
 #include "engine/generate.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <iterator>
 #include <memory>
 
 namespace hadal {
 namespace {
 
-constexpr std::string_view kCloser = "<|/ev|>";
-
-/// Ids that end an act.
-struct StopTokens {
-  std::int32_t closer;
-  std::int32_t eos;
-};
-
-Result<StopTokens> find_stop_tokens(const Tokenizer& tokenizer) {
-  for (const std::string& token : worlds::structure_tokens()) {
-    if (!tokenizer.find_special(token)) {
-      return error(ErrorCode::unsupported,
-                   "this model cannot play: its tokenizer lacks the structure token {}; only "
-                   "models trained on causal worlds have it",
-                   token);
-    }
-  }
-  const auto eos = tokenizer.find_special(worlds::kEosToken);
-  if (!eos)
-    return error(ErrorCode::unsupported, "this model cannot play: its tokenizer has no end token");
-  return StopTokens{*tokenizer.find_special(kCloser), *eos};
-}
-
-std::string call_summary(const worlds::WrittenAct& act) {
-  std::string text = act.tool + "(";
-  for (std::size_t i = 0; i < act.arguments.size(); ++i) {
-    text +=
-        fmt::format("{}{}: {}", i == 0 ? "" : ", ", act.arguments[i].name, act.arguments[i].value);
-  }
-  return text + ")";
-}
-
-/// One episode between two acts.
+/// One episode between two acts, in tokens.
 class Player {
  public:
   Player(const worlds::World& world, const EpisodeOptions& options, Model& model,
          const Tokenizer& tokenizer)
       : Player(world, start_of(world, options.kind), options, model, tokenizer) {}
 
-  bool done() const { return episode_.solved || episode_.steps.size() >= budget_; }
+  bool done() const { return telling_.done(); }
   Episode take() { return std::move(episode_); }
 
   GenerationRequest request(const EpisodeOptions& options, const StopTokens& stops) {
+    add_text(telling_.take_told() + telling_.open_act());
     episode_.n_prompt_tokens += next_.size();
     return {.state = &state_,
             .prompt = std::move(next_),
@@ -71,24 +38,10 @@ class Player {
     episode_.n_generated_tokens += generation.tokens.size();
     episode_.n_drafted += generation.n_drafted;
     episode_.n_accepted += generation.n_accepted;
-
-    EpisodeStep step{
-        .written = tokenizer_->decode(generation.tokens), .because = {}, .call = {}, .outcome = {}};
-    if (const auto act = narrator_.read_act(step.written)) {
-      for (int id : act->causes) step.because.push_back(narrator_.event_text(id));
-      step.call = call_summary(*act);
-      step.outcome = simulator_.apply(act->tool, act->arguments);
-      if (step.outcome.mechanism >= 0) compare_causes(*act, step);
-    } else {
-      step.outcome = simulator_.apply("", {});  // a malformed call is one lost step
-    }
-    episode_.solved = simulator_.goal_reached();
-    episode_.steps.push_back(std::move(step));
-
+    episode_.steps.push_back(telling_.absorb(tokenizer_->decode(generation.tokens)));
+    episode_.solved = telling_.solved();
     next_ = {generation.tokens.back()};  // chosen, but not yet in the state
     if (next_.front() != stops.closer) next_.push_back(stops.closer);
-    add_text(worlds::text_of(narrator_.observation(episode_.steps.back().outcome)));
-    if (!done()) add_text(worlds::text_of(narrator_.act_prefix()));
     return episode_.steps.back();
   }
 
@@ -101,15 +54,11 @@ class Player {
 
   Player(const worlds::World& world, const EpisodeStart& start, const EpisodeOptions& options,
          Model& model, const Tokenizer& tokenizer)
-      : narrator_(world, options.world),
-        simulator_(start.simulator),
+      : telling_(world, start, options.kind, options.world),
         state_(model.new_sequence()),
-        tokenizer_(&tokenizer),
-        budget_(static_cast<std::size_t>(start.budget())) {
+        tokenizer_(&tokenizer) {
     episode_.key = world.key;
     episode_.optimal = start.optimal;
-    add_text(episode_prompt(narrator_, start, options.kind, world));
-    add_text(worlds::text_of(narrator_.act_prefix()));
   }
 
   void add_text(const std::string& text) {
@@ -117,28 +66,10 @@ class Player {
     next_.insert(next_.end(), ids.begin(), ids.end());
   }
 
-  void compare_causes(const worlds::WrittenAct& act, EpisodeStep& step) const {
-    const auto sorted_set = [](std::vector<int> ids) {
-      std::sort(ids.begin(), ids.end());
-      ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-      return ids;
-    };
-    const auto cited = sorted_set(act.causes);
-    const auto causes = sorted_set(narrator_.act_causes(step.outcome.mechanism));
-    std::vector<int> right;
-    std::set_intersection(cited.begin(), cited.end(), causes.begin(), causes.end(),
-                          std::back_inserter(right));
-    step.n_cited = cited.size();
-    step.n_causes = causes.size();
-    step.n_cited_right = right.size();
-  }
-
-  worlds::Narrator narrator_;
-  worlds::Simulator simulator_;
+  Telling telling_;
   SequenceState state_;
   const Tokenizer* tokenizer_;
   std::vector<std::int32_t> next_;  ///< tokens of the coming turn
-  std::size_t budget_;
   Episode episode_;
 };
 

@@ -3,29 +3,15 @@
 #pragma once
 
 #include "agent/episode_start.h"
+#include "agent/telling.h"
 #include "engine/model/model.h"
 #include "tokenizer/tokenizer.h"
-#include "worlds/narrator.h"
 
 #include <functional>
 #include <span>
-#include <string>
 #include <vector>
 
 namespace hadal {
-
-/// One act of the model and what came of it.
-struct EpisodeStep {
-  std::string written;               ///< what the model wrote after `<|act|><|eN|><|by|>`
-  std::vector<std::string> because;  ///< the events that it named as causes, as text
-  std::string call;  ///< "heat(item: red pan)"; empty when it wrote no complete call
-  worlds::Outcome outcome;
-  // Cause list against the teacher's for the same action (Narrator::act_causes), as sets; all 0
-  // when the call means no action of this world.
-  std::size_t n_cited = 0;        ///< named by the model
-  std::size_t n_causes = 0;       ///< named by the teacher
-  std::size_t n_cited_right = 0;  ///< in both
-};
 
 struct Episode {
   worlds::WorldKey key;

@@ -203,7 +203,11 @@ class Batch {
         budget -= n;
         if (prefill) n_prompt_done_ += n;
         picked_.push_back(&r);
-        inputs_.push_back({.state = r.request->state, .tokens = r.fed, .logits = r.logits_for(n)});
+        const bool ends_prompt = prefill && n == r.next.size();
+        inputs_.push_back({.state = r.request->state,
+                           .tokens = r.fed,
+                           .logits = r.logits_for(n),
+                           .attended = ends_prompt ? r.request->attended : nullptr});
       }
     }
     return !picked_.empty();

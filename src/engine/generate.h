@@ -28,6 +28,8 @@ struct GenerationRequest {
   std::vector<std::int32_t> stop_tokens;
   std::size_t n_drafts = 0;      ///< tokens drafted per step by the MTP block; 0: no speculation
   bool drafts_must_pay = false;  ///< give drafts up when they do not make this answer faster
+  /// Filled, when given, with what the last prompt token attended to: ForwardInput::attended.
+  std::vector<float>* attended = nullptr;
   /// Called for every chosen token, in order; false ends the generation after this token.
   std::function<bool(const TokenChoice&)> on_token;
 };

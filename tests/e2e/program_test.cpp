@@ -4,6 +4,11 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+
 namespace hadal::e2e {
 namespace {
 
@@ -83,6 +88,133 @@ TEST_F(BuiltIn, PlaysTheSameEpisodeEveryTime) {
   auto again = nlohmann::json::parse(run_program(two).out, nullptr, false);
   ASSERT_TRUE(json.is_object()) << first.out;
   EXPECT_EQ(json["steps"], again["steps"]);
+}
+
+/// Names of the events in edges [effect, cause], by the side asked for.
+std::set<std::string> side_of(const nlohmann::json& edges, std::size_t side) {
+  std::set<std::string> names;
+  for (const auto& edge : edges) names.insert(edge[side].get<std::string>());
+  return names;
+}
+
+TEST_F(BuiltIn, TellsProgramsWhyItActed) {
+  const Outcome run = run_program({"play", "--seed", "7", "--depth", "2", "--json"});
+
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const auto json = nlohmann::json::parse(run.out, nullptr, false);
+  ASSERT_TRUE(json.is_object()) << run.out;
+  std::map<std::string, std::set<std::string>> causes;
+  for (const auto& event : json["events"])
+    causes[event["name"]] = event["causes"].get<std::set<std::string>>();
+  ASSERT_FALSE(json["steps"].empty());
+  for (const auto& step : json["steps"]) {
+    EXPECT_FALSE(step.contains("attended")) << "the built-in model has no world model";
+    const auto effects = side_of(step["why"], 0), ends = side_of(step["why"], 1);
+    EXPECT_TRUE(effects.count(step["event"])) << step;
+    for (const auto& edge : step["why"])
+      EXPECT_TRUE(causes[edge[0]].count(edge[1])) << edge << " is not named";
+    for (const std::string& name : ends) {
+      if (effects.count(name)) continue;  // not the end of a path
+      EXPECT_TRUE(name[0] == 'f' || name[0] == 'm') << name;
+    }
+  }
+}
+
+TEST_F(BuiltIn, GoesOnFromAChangeOfAFact) {
+  const std::vector<std::string> play = {"play", "--seed", "7", "--depth", "2"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), play.begin(), play.end());
+    return run_program(more);
+  };
+  const std::string fact = "the plain vase is hot";  // step 1 makes it cold
+
+  const Outcome run = with({"--what-if", fact, "--json"});
+
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const auto json = nlohmann::json::parse(run.out, nullptr, false);
+  ASSERT_TRUE(json.is_object()) << run.out;
+  ASSERT_EQ(json["what_if"].size(), 1u);
+  EXPECT_EQ(json["what_if"][0]["after"], 1);
+  EXPECT_EQ(json["what_if"][0]["observation"], fact + ".");
+  EXPECT_EQ(json["what_if"][0]["shortest_plan"], 2) << "cool it again, then dim";
+  EXPECT_GT(json["steps"].size(), 1u);
+
+  const Outcome unknown = with({"--what-if", "the moon is full"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("the plain vase is"), std::string::npos) << unknown.err;
+  EXPECT_EQ(with({"--what-if", fact, "--after", "0"}).exit_code, 2) << "it is hot at the start";
+  EXPECT_EQ(with({"--what-if", fact, "--after", "9"}).exit_code, 2);
+  EXPECT_EQ(with({"--what-if", fact, "--episodes", "1"}).exit_code, 2);
+  EXPECT_EQ(with({"--after", "0"}).exit_code, 2);
+  EXPECT_EQ(with({"--why", "9"}).exit_code, 2);
+}
+
+TEST_F(BuiltIn, PrintsGraphAndReasonsWithoutColour) {
+  const Outcome run =
+      run_program({"play", "--seed", "7", "--depth", "2", "--graph", "--why", "2", "--why", "o1"});
+
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  for (const char* expected : {"The causal graph as told", "Why a2 dim(item: black headlamp)",
+                               "Why o1 the plain vase is cold.", "(true at the start)", "<- a1"})
+    EXPECT_NE(run.out.find(expected), std::string::npos) << expected << "\n" << run.out;
+  EXPECT_EQ(run.out.find('\033'), std::string::npos);
+}
+
+TEST_F(BuiltIn, AnswersQuestionsFromStdin) {
+  const std::vector<std::string> play = {"play", "--seed", "7", "--depth", "2", "-i"};
+  const Outcome run = run_program(play,
+                                  "why 2\nwhy 9\nWHAT\nwhat if the plain vase is hot?\n"
+                                  "what if the moon is full\nwhat if the plain vase is hot after "
+                                  "0\nfacts\ngraph\nhelp\n");
+
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  for (const char* expected :
+       {"Why a2", "\"9\" is no step", "\"WHAT\" is no question", "after step 1)",
+        "from the change on", "\"the moon is full\" is no fact", "nothing to change", "cold or hot",
+        "w1", "what if FACT"})
+    EXPECT_NE(run.out.find(expected), std::string::npos) << expected << "\n" << run.out;
+
+  const Outcome left = run_program(play, "quit\nwhy 1\n");
+  EXPECT_EQ(left.out.find("Why"), std::string::npos) << left.out;
+}
+
+/// Random weights, with a world model, and the tokenizer of the built-in model.
+std::string model_with_world_model(const TemporaryDirectory& directory) {
+  const std::string builtin = std::string(HADAL_SOURCE_DIR) + "/models/builtin";
+  auto config = nlohmann::json::parse(std::ifstream(builtin + "/config.json"));
+  config["world_model"] = {{"after_layer", 1}, {"latent_dim", 32}, {"n_heads", 4},
+                           {"head_dim", 8},    {"rope_dim", 4},    {"intermediate", 48}};
+  const std::string model = directory / "model";
+  const Outcome synth = run_program(
+      {"synth", "--config", directory.write("config.json", config.dump()), "--out", model});
+  EXPECT_EQ(synth.exit_code, 0) << synth.err;
+  std::filesystem::copy_file(builtin + "/tokenizer.json", model + "/tokenizer.json",
+                             std::filesystem::copy_options::overwrite_existing);
+  return model;
+}
+
+TEST(Play, ShowsWhatTheWorldModelAttendedToUnlessItIsOff) {
+  const TemporaryDirectory directory;
+  const std::string model = model_with_world_model(directory);
+  const auto play = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"play", "-m", model, "--seed", "7", "--depth", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  };
+
+  const Outcome on = play({"--json"}), off = play({"--json", "--world-model", "off"});
+
+  const auto json = nlohmann::json::parse(on.out, nullptr, false);
+  ASSERT_TRUE(json.is_object()) << on.out << on.err;
+  const auto& attended = json["steps"][0]["attended"];
+  ASSERT_TRUE(attended.is_object()) << on.out;
+  EXPECT_GT(attended["g1"].get<double>(), 0.0) << "the goal is seen by every act";
+  double sum = 0.0;
+  for (const auto& share : attended) sum += share.get<double>();
+  EXPECT_LE(sum, 1.001);
+  EXPECT_EQ(off.out.find("attended"), std::string::npos) << off.out;
+  EXPECT_NE(play({}).out.find("attended to (world model)"), std::string::npos);
+  EXPECT_EQ(play({"--world-model", "off"}).out.find("attended"), std::string::npos);
 }
 
 TEST_F(BuiltIn, AnswersOnStdoutWithoutAnyModelNamed) {

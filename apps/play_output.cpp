@@ -1,0 +1,276 @@
+#include "play_output.h"
+
+#include "worlds/phrase.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include <unistd.h>
+
+namespace hadal {
+namespace {
+
+constexpr float kWorthShowing = 0.05f;  // of the attention; what was named is always shown
+
+std::vector<std::string> names_of(const std::vector<ToldEvent>& events,
+                                  const std::vector<std::size_t>& indices) {
+  std::vector<std::string> names;
+  for (const std::size_t i : indices) names.push_back(events[i].name);
+  return names;
+}
+
+/// Where causes begin: behind the longest event that was told before the first act, if it is short
+/// enough.
+std::size_t column_of(const std::vector<ToldEvent>& events) {
+  constexpr std::size_t kFront = 9, kMost = 76;
+  std::size_t longest = 0;
+  for (const ToldEvent& event : events) {
+    if (event.kind == EventKind::act) break;
+    if (event.text.size() + kFront <= kMost) longest = std::max(longest, event.text.size());
+  }
+  return longest + kFront;
+}
+
+bool is_known_to_goal(EventKind kind) {
+  return kind == EventKind::fact || kind == EventKind::mech || kind == EventKind::goal;
+}
+
+/// The events that a step named or attended to, most attended first; in the order named without
+/// shares.
+std::vector<std::size_t> causes_to_show(const std::vector<ToldEvent>& events,
+                                        const ToldStep& step) {
+  std::vector<std::size_t> shown = events[step.act].causes;
+  const auto share = [&](std::size_t event) {
+    return event + 1 < step.attended.size() ? step.attended[event + 1] : 0.0f;
+  };
+  for (std::size_t i = 0; i < step.act; ++i) {
+    const bool is_named = std::find(shown.begin(), shown.end(), i) != shown.end();
+    if (!is_named && share(i) >= kWorthShowing) shown.push_back(i);
+  }
+  std::stable_sort(shown.begin(), shown.end(),
+                   [&](std::size_t a, std::size_t b) { return share(a) > share(b); });
+  return shown;
+}
+
+std::string note_of(const std::vector<ToldEvent>& events, const WhyLine& line) {
+  const ToldEvent& event = events[line.event];
+  if (line.seen_before) return " (as above)";
+  if (event.kind == EventKind::fact) return " (true at the start)";
+  if (event.name.front() == 'w') return " (changed from outside)";
+  if (event.causes.empty() && event.kind == EventKind::act) return " (named no cause)";
+  return "";
+}
+
+}  // namespace
+
+bool colour_on_stdout() {
+  return ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+}
+
+std::string EpisodePrinter::strong(const std::string& text) const {
+  return colour_ ? "\033[1m" + text + "\033[0m" : text;
+}
+
+std::string EpisodePrinter::faint(const std::string& text) const {
+  return colour_ ? "\033[2m" + text + "\033[0m" : text;
+}
+
+void EpisodePrinter::event_line(const std::vector<ToldEvent>& events, std::size_t event,
+                                bool leads_to_goal, const std::string& prefix) const {
+  const ToldEvent& told = events[event];
+  std::string line =
+      fmt::format("{}{} {:<4}{}", prefix, leads_to_goal ? "*" : " ", told.name, told.text);
+  if (told.causes.empty()) {
+    fmt::print("{}\n", line);
+    return;
+  }
+  line.resize(std::max(line.size(), column_of(events)), ' ');
+  fmt::print("{} {}\n", line,
+             faint(fmt::format("<- {}", fmt::join(names_of(events, told.causes), " "))));
+}
+
+void EpisodePrinter::world() const {
+  const worlds::World& world = episode_.world();
+  fmt::print("A {} world, found nowhere in the training data (seed {}).\n", world.domain->name,
+             world.key.seed);
+  fmt::print("{}\n", faint("f fact, m mechanism, g goal, a act, o observation; * leads to the "
+                           "goal; <- from these causes"));
+  const auto events = episode_.graph().events();
+  const auto leads_to_goal = episode_.graph().goal_ancestors();
+  const auto section = [&](const char* title, EventKind kind) {
+    fmt::print("{}\n", title);
+    for (std::size_t i = 0; i < events.size(); ++i)
+      if (events[i].kind == kind) event_line(events, i, leads_to_goal[i], "  ");
+  };
+  section("\nTrue at the start:", EventKind::fact);
+  section("What can be done, and what follows by itself:", EventKind::mech);
+  section("Goal:", EventKind::goal);
+  fmt::print("\n");
+}
+
+void EpisodePrinter::causes(const std::vector<ToldEvent>& events, const ToldStep& step) const {
+  const auto& named = events[step.act].causes;
+  const bool has_shares = !step.attended.empty();
+  if (has_shares) fmt::print("{}\n", faint("       named  attended to (world model)"));
+  float rest = 1.0f;
+  for (const std::size_t cause : causes_to_show(events, step)) {
+    const ToldEvent& event = events[cause];
+    if (!has_shares) {
+      fmt::print("       because: {:<4}{}\n", event.name, event.text);
+      continue;
+    }
+    const bool is_named = std::find(named.begin(), named.end(), cause) != named.end();
+    const float share = cause + 1 < step.attended.size() ? step.attended[cause + 1] : 0.0f;
+    rest -= share;
+    fmt::print("       {:<7}{:>3.0f} %  {:<4}{}\n", is_named ? "yes" : "-", 100.0f * share,
+               event.name, event.text);
+  }
+  if (has_shares)
+    fmt::print("       {:<7}{:>3.0f} %  {}\n", "", 100.0f * std::max(rest, 0.0f),
+               faint("other events, other text, nothing"));
+}
+
+void EpisodePrinter::step(std::size_t number) const {
+  const ToldStep& step = episode_.steps()[number - 1];
+  const auto events = episode_.graph().events();
+  const std::string prefix = fmt::format("{:>2}.", number);
+  event_line(events, step.act, false, strong(prefix));
+  causes(events, step);
+  event_line(events, step.observation, false, "   ");
+  std::fflush(stdout);
+}
+
+void EpisodePrinter::change() const {
+  const ToldChange& change = episode_.changes().back();
+  fmt::print(
+      "\nWhat if {}? ({})\n", worlds::sentence(episode_.world(), change.fact),
+      change.after == 0 ? "before the first step" : fmt::format("after step {}", change.after));
+  event_line(episode_.graph().events(), change.event, false, "   ");
+  if (change.change.goal_holds) {
+    fmt::print("The goal holds all the same: there is nothing to do.\n");
+  } else if (!change.change.goal_in_reach) {
+    fmt::print("Now no plan of up to {} steps reaches the goal.\n", worlds::kMaxPlanLength);
+  }
+  std::fflush(stdout);
+}
+
+void EpisodePrinter::ending() const {
+  const auto& changes = episode_.changes();
+  const std::size_t n_before = changes.empty() ? 0 : changes.back().after;
+  const int optimal = changes.empty() ? episode_.world().key.depth : changes.back().change.optimal;
+  const std::size_t n_steps = episode_.steps().size() - n_before;
+  fmt::print("\n{} in {} step{}{} (shortest plan: {}, allowed: {}).\n",
+             episode_.solved() ? "Solved" : "Not solved", n_steps, n_steps == 1 ? "" : "s",
+             changes.empty() ? "" : " from the change on", optimal, episode_.budget() - n_before);
+}
+
+void EpisodePrinter::graph() const {
+  fmt::print("\nThe causal graph as told (* leads to the goal; <- from these causes):\n");
+  const auto events = episode_.graph().events();
+  const auto leads_to_goal = episode_.graph().goal_ancestors();
+  for (std::size_t i = 0; i < events.size(); ++i)
+    event_line(events, i, is_known_to_goal(events[i].kind) && leads_to_goal[i], "  ");
+}
+
+void EpisodePrinter::why(std::size_t event) const {
+  const auto events = episode_.graph().events();
+  fmt::print("\nWhy {} {}\n", events[event].name, events[event].text);
+  for (const WhyLine& line : episode_.graph().why(event)) {
+    const std::string note = note_of(events, line);
+    if (line.depth == 0 && note.empty()) continue;
+    fmt::print("{:{}}{} {}{}\n", "", 3 * std::max<std::size_t>(line.depth, 1),
+               strong(events[line.event].name), line.depth == 0 ? "" : events[line.event].text,
+               faint(note));
+  }
+}
+
+namespace {
+
+/// [effect, cause] of every named edge on the way back.
+nlohmann::ordered_json why_json(const ToldEpisode& episode, const std::vector<ToldEvent>& events,
+                                std::size_t event) {
+  nlohmann::ordered_json edges = nlohmann::ordered_json::array();
+  std::vector<std::size_t> path;
+  for (const WhyLine& line : episode.graph().why(event)) {
+    path.resize(line.depth);
+    if (!path.empty()) edges.push_back({events[path.back()].name, events[line.event].name});
+    path.push_back(line.event);
+  }
+  return edges;
+}
+
+nlohmann::ordered_json step_json(const ToldEpisode& episode, const std::vector<ToldEvent>& events,
+                                 const ToldStep& told) {
+  nlohmann::ordered_json json = {{"call", told.step.call},
+                                 {"because", told.step.because},
+                                 {"valid", told.step.outcome.valid},
+                                 {"observation", told.step.outcome.text},
+                                 {"written", told.step.written},
+                                 {"event", events[told.act].name},
+                                 {"observation_event", events[told.observation].name},
+                                 {"named", names_of(events, events[told.act].causes)}};
+  if (!told.attended.empty()) {
+    auto& attended = json["attended"] = {{"outside", told.attended.front()}};
+    for (std::size_t i = 0; i + 1 < told.attended.size(); ++i)
+      if (told.attended[i + 1] > 0.0f) attended[events[i].name] = told.attended[i + 1];
+  }
+  json["why"] = why_json(episode, events, told.act);
+  return json;
+}
+
+nlohmann::ordered_json events_json(const ToldEpisode& episode,
+                                   const std::vector<ToldEvent>& events) {
+  const auto leads_to_goal = episode.graph().goal_ancestors();
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    json.push_back({{"name", events[i].name},
+                    {"id", events[i].id},
+                    {"text", events[i].text},
+                    {"causes", names_of(events, events[i].causes)},
+                    {"leads_to_goal", is_known_to_goal(events[i].kind) && leads_to_goal[i]}});
+  }
+  return json;
+}
+
+}  // namespace
+
+nlohmann::ordered_json episode_json(const ToldEpisode& episode, double seconds) {
+  const worlds::World& world = episode.world();
+  const auto events = episode.graph().events();
+  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
+  for (const ToldStep& step : episode.steps()) steps.push_back(step_json(episode, events, step));
+  nlohmann::ordered_json facts = nlohmann::ordered_json::array();
+  for (const worlds::Literal& fact : world.facts) facts.push_back(worlds::sentence(world, fact));
+  nlohmann::ordered_json mechanisms = nlohmann::ordered_json::array();
+  for (const worlds::Mechanism& m : world.mechanisms)
+    mechanisms.push_back(worlds::mechanism_text(world, m));
+  nlohmann::ordered_json changes = nlohmann::ordered_json::array();
+  for (const ToldChange& change : episode.changes()) {
+    changes.push_back({{"fact", worlds::sentence(world, change.fact)},
+                       {"after", change.after},
+                       {"event", events[change.event].name},
+                       {"observation", change.change.outcome.text},
+                       {"goal_holds", change.change.goal_holds},
+                       {"goal_in_reach", change.change.goal_in_reach},
+                       {"shortest_plan", change.change.optimal}});
+  }
+  return {{"domain", world.domain->name},
+          {"depth", world.key.depth},
+          {"seed", world.key.seed},
+          {"facts", facts},
+          {"mechanisms", mechanisms},
+          {"goal", worlds::goal_text(world)},
+          {"steps", steps},
+          {"what_if", changes},
+          {"events", events_json(episode, events)},
+          {"solved", episode.solved()},
+          {"shortest_plan", world.key.depth},
+          {"generated_tokens", episode.n_written()},
+          {"tok_s", static_cast<double>(episode.n_written()) / seconds}};
+}
+
+}  // namespace hadal
