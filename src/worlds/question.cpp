@@ -148,7 +148,9 @@ class Examiner {
       if (!reachable_without_losses(world_, {&l, 1}, actual_.end)) continue;
       if (++n_tries > kMaxTries) break;
       auto plan = optimal_plan_to(world_, {&l, 1}, actual_.end);
-      if (!plan || optimal_actions_to(world_, {&l, 1}, actual_.end).size() != 1) continue;
+      // The words of the question give the last action away ("lit": light): ask for another one.
+      if (!plan || plan->size() < 2) continue;
+      if (optimal_actions_to(world_, {&l, 1}, actual_.end).size() != 1) continue;
       Question q{.type = QuestionType::next_action, .literal = l};
       q.action = plan->front();
       q.plan = std::move(*plan);

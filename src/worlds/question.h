@@ -18,9 +18,10 @@ enum class QuestionType : std::uint8_t {
   effect_of_do,     ///< if this variable is set so now, can that action then be done?
   counterfactual,   ///< if that act had not happened, and all others had been tried: the goal?
   necessary_cause,  ///< was this fact of the start needed, for the same acts to reach the goal?
-  next_action,      ///< the only action with which a shortest plan to this literal begins
-  reachable,        ///< can this literal still be brought about?
-  missing,          ///< the only precondition of that action which does not hold
+  next_action,  ///< the only action with which a shortest plan (of at least two) to this literal
+                ///< begins
+  reachable,    ///< can this literal still be brought about?
+  missing,      ///< the only precondition of that action which does not hold
 };
 inline constexpr std::array kQuestionTypes = {
     QuestionType::effect_of_do, QuestionType::counterfactual, QuestionType::necessary_cause,

@@ -152,6 +152,7 @@ bool check(const World& world, const History& history, const Question& q) {
         return true;
       }
       EXPECT_TRUE(plan_works);
+      EXPECT_GE(q.plan.size(), 2u) << "the question's words would give the answer";
       EXPECT_EQ(static_cast<int>(q.plan.size()), steps.value_or(-1));
       // No other action brings it as near.
       for (std::size_t m = 0; m < world.mechanisms.size(); ++m) {
@@ -186,7 +187,7 @@ TEST(Question, AnswersAgreeWithBruteForceOnThousandsOfQuestions) {
 
   int n = 0;
   for (QuestionType type : kQuestionTypes) {
-    EXPECT_GE(n_checked[type], 200) << name_of(type);
+    EXPECT_GE(n_checked[type], type == QuestionType::next_action ? 50 : 200) << name_of(type);
     n += n_checked[type];
     if (type == QuestionType::next_action || type == QuestionType::missing) continue;
     const double yes = static_cast<double>(n_yes[type]) / n_checked[type];
@@ -228,10 +229,21 @@ TEST(Question, TheHandMadeWorldHasTheseAnswers) {
                                "lamp then wash big cup then heat blue pan",
                                "was big cup clean needed so old jar open / no because light red "
                                "lamp then wash big cup then heat blue pan",
-                               "next so big cup dirty / light red lamp because light red lamp",
                                "reachable blue pan cold / no because nothing",
                                "reachable big cup dirty / yes because light red lamp"})
     EXPECT_TRUE(texts.contains(expected)) << expected << "\n" << testing::PrintToString(texts);
+}
+
+TEST(Question, TheNextActionIsAskedWhereItsOwnEffectIsNotWhatIsWanted) {
+  const World world = hand_made_world();
+  RandomStream random(1);
+  // All done: the one thing still to be had, a dirty cup, is the effect of the action that gets it.
+  const History done{.actions = {0, 2, 1}, .goal = world.goal};
+  EXPECT_FALSE(draw_question(world, done, QuestionType::next_action, random));
+  const History begun{.actions = {0}, .goal = world.goal};  // wash cup, then heat pan
+  const auto question = draw_question(world, begun, QuestionType::next_action, random);
+  ASSERT_TRUE(question);
+  EXPECT_EQ(question->action, 2);
 }
 
 TEST(Question, EveryAnswerIsReadBackInBothForms) {
