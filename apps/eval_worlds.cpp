@@ -7,6 +7,7 @@
 #include "depth_range.h"
 #include "eval.h"
 #include "eval/causal_qa.h"
+#include "eval/episode_costs.h"
 #include "eval/planning.h"
 #include "eval/text_scores.h"
 #include "formats/atomic_file.h"
@@ -19,6 +20,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -291,14 +293,33 @@ ordered_json text_json(const eval::TextScores& text) {
           {"next_action_guess", text.guess_accuracy()}};
 }
 
-ordered_json results_json(const EvalResults& results, const ordered_json& settings,
-                          const std::string& model, double seconds) {
+/// [{"depth": 1, "solved", "tokens_per_solved", "flops_per_solved"}, ..] and one row for all.
+ordered_json costs_json(std::span<const eval::EpisodeRow> rows, const ModelConfig& config) {
+  std::map<int, std::vector<eval::EpisodeRow>> depths;
+  for (const eval::EpisodeRow& row : rows) depths[row.depth].push_back(row);
+  const auto cost = [&](ordered_json json, std::span<const eval::EpisodeRow> some) {
+    eval::Summary sums;
+    for (const eval::EpisodeRow& row : some) sums.add(row);
+    json["solved"] = sums.n_solved;
+    json["tokens_per_solved"] = sums.tokens_per_solved();
+    json["flops_per_solved"] = eval::flops_per_solved(config, some);
+    return json;
+  };
+  ordered_json json = ordered_json::array();
+  for (const auto& [depth, some] : depths) json.push_back(cost({{"depth", depth}}, some));
+  json.push_back(cost({{"depth", "all"}}, rows));
+  return json;
+}
+
+ordered_json results_json(const EvalResults& results, const ordered_json& settings, Engine& engine,
+                          double seconds) {
   const Summaries depths = by_depth(results.plain);
-  ordered_json json = {{"model", model},
+  ordered_json json = {{"model", engine.checkpoint().name()},
                        {"mode", settings["world_model"]},
                        {"settings", settings},
                        {"p", nullptr},
                        {"by_depth", success_json(depths, "depth")},
+                       {"costs", costs_json(results.plain, engine.model().config())},
                        {"by_domain", success_json(by_domain(results.plain), "domain")},
                        {"perturbed", success_json(by_depth(results.perturbed), "depth")},
                        {"hidden_mechanisms", hidden_json(by_depth(results.hidden))},
@@ -382,8 +403,7 @@ Result<void> eval_worlds(const EvalWorldsFlags& flags) {
                evaluation.n_resumed(), flags.csv, flags.questions_csv);
   print_results(results, world_model_mode(engine->model()));
   if (flags.json.empty()) return {};
-  const ordered_json json =
-      results_json(results, settings, engine->checkpoint().name(), evaluation.seconds());
+  const ordered_json json = results_json(results, settings, *engine, evaluation.seconds());
   return write_text(flags.json, json.dump(2) + "\n");
 }
 

@@ -2,6 +2,8 @@
 #include "eval/planning.h"
 
 #include "engine/engine.h"
+#include "eval/causal_qa.h"
+#include "eval/episode_costs.h"
 #include "eval/text_scores.h"
 
 #include <gtest/gtest.h>
@@ -57,6 +59,43 @@ TEST_F(PlanningTest, HiddenMechanismsMakeThePromptShorter) {
 
   // Both prompts also hold the observations, which are short beside the mechanisms.
   EXPECT_LT(hidden[0].prompt_tokens, plain[0].prompt_tokens);
+}
+
+TEST_F(PlanningTest, AnswersDoNotDependOnWhatSharesTheBatch) {
+  QuestionSource source;
+  source.seed = 3;
+  const auto exams = draw_exams(source, worlds::QuestionType::reachable, 4);
+  ASSERT_EQ(exams.size(), 4u);
+  const auto rows = [&](std::size_t batch) {
+    return *answer_exams(engine_->model(), *tokenizer_, exams, "yes", {.batch = batch});
+  };
+  const auto pairs = [&](std::size_t batch) {
+    return *answer_pairs(engine_->model(), *tokenizer_, source, 2, {.batch = batch});
+  };
+
+  EXPECT_EQ(rows(64), rows(1));
+  EXPECT_EQ(rows(64), rows(3));  // seats change hands
+  EXPECT_EQ(pairs(64), pairs(1));
+  ASSERT_EQ(pairs(64).size(), 2u);
+  for (std::size_t i = 0; i < exams.size(); ++i)
+    EXPECT_EQ(rows(64)[i].majority, exams[i].answer == "yes");
+}
+
+TEST_F(PlanningTest, AnEpisodeCostsEachOfItsTokensOnce) {
+  const ModelConfig& config = engine_->model().config();
+  // Two turns: 10 tokens read, 3 written; the last of them and 2 more read, 4 written.
+  const EpisodeRow row{
+      .solved = true, .steps = 2, .generated_tokens = 7, .prompt_tokens = 13, .baselines = {}};
+  std::uint64_t flops = 0;
+  for (std::size_t position = 0; position < 18; ++position) {
+    const bool chooses = (position >= 9 && position < 12) || position >= 14;
+    flops += token_flops(config, position, chooses).total();
+  }
+
+  EXPECT_EQ(episode_flops(config, row), flops);
+  const EpisodeRow rows[] = {
+      row, EpisodeRow{.steps = 2, .generated_tokens = 7, .prompt_tokens = 13, .baselines = {}}};
+  EXPECT_DOUBLE_EQ(flops_per_solved(config, rows), 2.0 * static_cast<double>(flops));
 }
 
 TEST_F(PlanningTest, TextScoresAreThoseOfAModelThatKnowsTheText) {
