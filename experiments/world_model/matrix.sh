@@ -19,5 +19,7 @@ if [ $# -eq 4 ]; then  # one run, called by xargs below
   exit 0
 fi
 [ $# -eq 2 ] || { sed -n '2,8p' "$0" >&2; exit 2; }
+[ -e "$here/four_times.json" ] || {
+  echo "matrix: the budget is not fixed yet: set \"steps\" in base.json, and four times as many in four_times.json" >&2; exit 1; }
 end=$(($(date +%s) + 60 * $1))
 xargs -P 2 -L 1 "$0" "$end" "$2" <"$here/runs.txt"
