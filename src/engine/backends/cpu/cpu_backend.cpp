@@ -20,6 +20,32 @@ std::size_t n_read_doubles(std::size_t n_streams) noexcept {
   return (2 + n_streams) * n_streams + n_streams;
 }
 
+/// Heads [first, first + n) of one token, which share their keys.
+struct HeadsOfToken {
+  std::size_t token, first, n;
+};
+struct KeyPointers {
+  const float** rows;
+  std::size_t n;
+  std::size_t value_offset;  ///< from a key to its value
+};
+
+template <typename Args>  // AttentionArgs or RangeAttentionArgs
+void attend(const AttentionKernels& kernels, const Args& args, HeadsOfToken heads, KeyPointers keys,
+            TaskScratch& scratch) {
+  const std::size_t n_floats = kernels.scratch_floats(heads.n, args.head_dim, keys.n);
+  kernels.heads({.keys = keys.rows,
+                 .value_offset = keys.value_offset,
+                 .n_keys = keys.n,
+                 .n_heads = heads.n,
+                 .head_dim = args.head_dim,
+                 .q = args.q[heads.token] + heads.first * args.head_dim,
+                 .sinks = args.sinks.data() + heads.first,
+                 .scale = args.scale,
+                 .out = args.out[heads.token] + heads.first * args.head_dim,
+                 .scratch = hadal::reserve(scratch.floats, n_floats)});
+}
+
 }  // namespace
 
 CpuBackend::CpuBackend(const CpuKernels& kernels, std::size_t n_threads, bool exact,
@@ -211,18 +237,8 @@ void CpuBackend::attention(const AttentionArgs& args) {
     TaskScratch& scratch = task_scratch();
     const float** pointers = hadal::reserve(scratch.pointers, keys.size());
     for (std::size_t j = 0; j < keys.size(); ++j) pointers[j] = attention_key(args, keys, j);
-    const std::size_t n_floats =
-        kernels_.attention->scratch_floats(n_heads, args.head_dim, keys.size());
-    kernels_.attention->heads({.keys = pointers,
-                               .value_offset = 0,
-                               .n_keys = keys.size(),
-                               .n_heads = n_heads,
-                               .head_dim = args.head_dim,
-                               .q = args.q[token] + head * args.head_dim,
-                               .sinks = args.sinks.data() + head,
-                               .scale = args.scale,
-                               .out = args.out[token] + head * args.head_dim,
-                               .scratch = hadal::reserve(scratch.floats, n_floats)});
+    attend(*kernels_.attention, args, {.token = token, .first = head, .n = n_heads},
+           {.rows = pointers, .n = keys.size(), .value_offset = 0}, scratch);
   });
 }
 
@@ -242,17 +258,8 @@ void CpuBackend::range_attention(const RangeAttentionArgs& args) {
     TaskScratch& scratch = task_scratch();
     const float** keys = hadal::reserve(scratch.pointers, n_keys);
     gather_range_keys(args, token, kv_head, keys);
-    const std::size_t n_floats = kernels_.attention->scratch_floats(n_heads, args.head_dim, n_keys);
-    kernels_.attention->heads({.keys = keys,
-                               .value_offset = range_value_offset(args),
-                               .n_keys = n_keys,
-                               .n_heads = n_heads,
-                               .head_dim = args.head_dim,
-                               .q = args.q[token] + head * args.head_dim,
-                               .sinks = args.sinks.data() + head,
-                               .scale = args.scale,
-                               .out = args.out[token] + head * args.head_dim,
-                               .scratch = hadal::reserve(scratch.floats, n_floats)});
+    attend(*kernels_.attention, args, {.token = token, .first = head, .n = n_heads},
+           {.rows = keys, .n = n_keys, .value_offset = range_value_offset(args)}, scratch);
   });
 }
 
