@@ -1,6 +1,7 @@
 // hadal play: episodes of a causal world with the built-in model.
 #include "play.h"
 
+#include "agent/builtin_worlds.h"
 #include "chat/local_model.h"
 #include "verbs.h"
 #include "worlds/generator.h"
@@ -23,7 +24,7 @@ std::vector<std::string_view> domain_names() {
 Result<DepthRange> depths_of(const PlayFlags& flags) {
   if (!flags.depth_text.empty()) return parse_depths(flags.depth_text);
   if (flags.depth > 0) return DepthRange{flags.depth, flags.depth};
-  return DepthRange{1, kTrainedDepth};
+  return DepthRange{1, builtin_worlds().trained_depth};
 }
 
 Result<bool> play(PlayFlags flags) {
@@ -74,12 +75,12 @@ void add_play(CLI::App& app, int& exit_code) {
   verb->add_option("--seed", flags->seed, "which world")->capture_default_str();
   verb->add_option("--depth", flags->depth,
                    fmt::format("length of the shortest plan, 1-{} (trained: 1-{})",
-                               worlds::kMaxDepth, kTrainedDepth))
+                               worlds::kMaxDepth, builtin_worlds().trained_depth))
       ->check(CLI::Range(1, worlds::kMaxDepth));
   verb->add_option("--depths", flags->depth_text,
                    fmt::format("--episodes: range of depths, as 1-{} (default: 1-{}, what the "
                                "built-in model was trained on)",
-                               worlds::kMaxDepth, kTrainedDepth));
+                               worlds::kMaxDepth, builtin_worlds().trained_depth));
   CLI::Option* episodes = verb->add_option(
       "--episodes", flags->episodes,
       "play N episodes per depth and print success with 95 % intervals beside the baselines");

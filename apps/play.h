@@ -31,8 +31,6 @@ struct PlayFlags {
   bool interactive = false;  ///< questions from stdin, though it is no terminal
 };
 
-inline constexpr int kTrainedDepth = 3;  // of the first built-in model: household only
-
 /// Plays and prints one episode, in the chosen domain that flags.seed names.
 /// @return whether it was solved. Errors: out_of_memory, unsupported.
 Result<bool> play_one(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,

@@ -1,4 +1,5 @@
 // Many episodes, counted.
+#include "agent/builtin_worlds.h"
 #include "eval/planning.h"
 #include "planning_output.h"
 #include "play.h"
@@ -13,7 +14,7 @@ Result<void> play_many(const PlayFlags& flags, Engine& engine, const Tokenizer& 
   std::vector<eval::EpisodeRow> rows;
   for (int depth = flags.depths.first; depth <= flags.depths.last; ++depth) {
     const auto keys = episode_keys(flags.episodes, depth, flags.seed, choice);
-    eval::PlanningOptions options{.n_drafts = flags.drafts};
+    eval::PlanningOptions options{.world = builtin_worlds().world, .n_drafts = flags.drafts};
     options.on_progress = [&](std::size_t n_ended, std::size_t n_all) {
       progress.show(fmt::format("depth {}", depth), n_ended, n_all);
     };

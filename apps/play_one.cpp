@@ -1,4 +1,5 @@
 // One episode, told to a person (or as JSON), who may then ask why and what if.
+#include "agent/builtin_worlds.h"
 #include "agent/fact_reader.h"
 #include "agent/told_episode.h"
 #include "play.h"
@@ -51,11 +52,11 @@ Result<void> play_with_change(const PlayFlags& flags, std::optional<worlds::Lite
 Result<bool> play_one(const PlayFlags& flags, Engine& engine, const Tokenizer& tokenizer,
                       const worlds::DomainChoice& domains) {
   const worlds::WorldKey key{.split = worlds::Split::test,
-                             .domain = domains.indices[flags.seed % domains.indices.size()],
+                             .domain = domain_of_seed(domains, flags.seed),
                              .depth = flags.depth > 0 ? flags.depth : kShownDepth,
                              .seed = flags.seed,
                              .index = 0};
-  const worlds::WorldOptions options;
+  const worlds::WorldOptions& options = builtin_worlds().world;
   const worlds::World world = worlds::generate_world(key, options);
   HADAL_ASSIGN(const auto change, change_of(flags, world));
   HADAL_ASSIGN(auto actor, model_actor(engine.model(), tokenizer, {.n_drafts = flags.drafts}));

@@ -4,6 +4,7 @@
 #include "chat_session.h"
 #include "common.h"
 #include "verbs.h"
+#include "world_session.h"
 
 #include <fmt/format.h>
 
@@ -26,6 +27,7 @@ struct RunFlags {
   std::size_t context = 0;
   std::size_t drafts = 0;
   bool raw = false;
+  std::string domain;  ///< of a causal world to talk about; empty: none
 };
 
 constexpr const char* kAboutBuiltin =
@@ -88,11 +90,14 @@ Result<void> run(RunFlags flags, bool prompt_given, bool temperature_given) {
   if (::isatty(STDERR_FILENO) != 0) options.on_prefill = show_prefill;
   LocalModel model(*engine, tokenizer, options);
 
-  if (prompt_given) return answer_once(flags, flags.prompt, model, tokenizer);
-  if (::isatty(STDIN_FILENO) == 0) {
-    const std::string prompt{std::istreambuf_iterator<char>(std::cin), {}};
-    return answer_once(flags, prompt, model, tokenizer);
-  }
+  const auto answer = [&](const std::string& prompt) {
+    return flags.domain.empty()
+               ? answer_once(flags, prompt, model, tokenizer)
+               : answer_in_world(model, {flags.domain, flags.sampling.seed}, prompt);
+  };
+  if (prompt_given) return answer(flags.prompt);
+  if (::isatty(STDIN_FILENO) == 0) return answer({std::istreambuf_iterator<char>(std::cin), {}});
+  if (!flags.domain.empty()) return chat_in_world(model, {flags.domain, flags.sampling.seed});
   if (flags.raw)
     return error(ErrorCode::invalid_argument,
                  "--raw continues one text: give it with -p or on standard input");
@@ -137,6 +142,10 @@ void add_run(CLI::App& app, int& exit_code) {
   verb->add_option("--seed", flags->sampling.seed, "same seed, same text")->capture_default_str();
   verb->add_option("--stop", flags->sampling.stop,
                    "end before this text (may be given several times)");
+  verb->add_option(
+      "--domain", flags->domain,
+      "talk about a causal world of this domain (or of several, as a,b, or all), which "
+      "--seed chooses: what is asked for is done there by tool calls");
   verb->add_option("--think", flags->think, "reasoning: off, high, max")
       ->check(CLI::IsMember({"off", "high", "max"}))
       ->capture_default_str();

@@ -19,13 +19,13 @@ mkdir -p "$run" "$results"
 play() { # file, then options of `hadal eval worlds`
   file=$1; shift
   "$hadal" eval worlds -m "$run" -t 1 --options "$run/train.json" --episodes "${EPISODES:-300}" --csv "$run/$file.csv" \
-    --json "$run/$file.json" "$@" >"$run/$file.txt" 2>>"$run/run.txt"
+    --json "$run/$file.json" --questions-csv "$run/questions${file#episodes}.csv" "$@" >"$run/$file.txt" 2>>"$run/run.txt"
 }
 play episodes
 case $arm in F*) play episodes-token_causal --world-model token_causal ;; esac
 
 rm -rf "$run/bf16"
 "$hadal" convert -m "$run" --out "$run/bf16" --dtype bf16 >/dev/null
-cp "$run/bf16/model.safetensors" "$run/bf16/config.json" "$run/bf16/tokenizer.json" "$run/train.json" "$run"/episodes*.csv "$run"/episodes*.json "$run/run.txt" \
+cp "$run/bf16/model.safetensors" "$run/bf16/config.json" "$run/bf16/tokenizer.json" "$run/train.json" "$run"/episodes*.csv "$run"/questions*.csv "$run"/episodes*.json "$run/run.txt" \
   "$results/"
 cp "$run/train.csv" "$results/log.csv"

@@ -45,6 +45,18 @@ Result<Literal> read_fact(const World& world, std::string_view text) {
                known_facts(world));
 }
 
+Result<std::vector<Literal>> read_goal(const World& world, std::string_view text) {
+  constexpr std::string_view kAnd = " and ";
+  std::vector<Literal> goal;
+  while (true) {
+    const std::size_t end = text.find(kAnd);
+    HADAL_ASSIGN(const Literal literal, read_fact(world, text.substr(0, end)));
+    goal.push_back(literal);
+    if (end == std::string_view::npos) return goal;
+    text.remove_prefix(end + kAnd.size());
+  }
+}
+
 std::string known_facts(const World& world) {
   std::string lines;
   for (std::size_t v = 0; v < world.variables.size(); ++v) {

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hadal {
 
@@ -13,6 +14,9 @@ namespace hadal {
 /// words the, a, an, is, are, and a mark at the end do not matter.
 /// Errors: invalid_argument; the message lists what this world has.
 Result<worlds::Literal> read_fact(const worlds::World& world, std::string_view text);
+
+/// The facts of a goal, "red pan hot and the old jar is open". Errors: as read_fact().
+Result<std::vector<worlds::Literal>> read_goal(const worlds::World& world, std::string_view text);
 
 /// "  the brown chest is open or closed\n" for each variable of the world.
 std::string known_facts(const worlds::World& world);

@@ -28,6 +28,15 @@ TEST(FactReader, UnderstandsWhatEveryDomainSays) {
   }
 }
 
+TEST(FactReader, ReadsTheFactsOfAGoal) {
+  const worlds::World world = worlds::hand_made_world();
+  const auto goal = read_goal(world, "blue pan hot and the old jar is open");
+  ASSERT_TRUE(goal.has_value());
+  EXPECT_EQ(*goal, (std::vector<worlds::Literal>{{1, true}, {2, true}}));
+  EXPECT_FALSE(read_goal(world, "blue pan hot and green pan hot").has_value());
+  EXPECT_FALSE(read_goal(world, "").has_value());
+}
+
 TEST(FactReader, DoesNotMindCaseAndMarks) {
   const worlds::World world = worlds::hand_made_world();
 

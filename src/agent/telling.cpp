@@ -20,7 +20,39 @@ std::string call_summary(const worlds::WrittenAct& act) {
   return text + ")";
 }
 
+void compare_causes(const worlds::WrittenAct& act, const worlds::Narrator& narrator,
+                    EpisodeStep& step) {
+  const auto sorted_set = [](std::vector<int> ids) {
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    return ids;
+  };
+  const auto cited = sorted_set(act.causes);
+  const auto causes = sorted_set(narrator.act_causes(step.outcome.mechanism));
+  std::vector<int> right;
+  std::set_intersection(cited.begin(), cited.end(), causes.begin(), causes.end(),
+                        std::back_inserter(right));
+  step.n_cited = cited.size();
+  step.n_causes = causes.size();
+  step.n_cited_right = right.size();
+}
+
 }  // namespace
+
+EpisodeStep do_act(const worlds::WrittenAct* act, worlds::Narrator& narrator,
+                   worlds::Simulator& simulator) {
+  EpisodeStep step;
+  if (act != nullptr) {
+    for (int id : act->causes) step.because.push_back(narrator.event_text(id));
+    step.call = call_summary(*act);
+    step.outcome = simulator.apply(act->tool, act->arguments);
+    if (step.outcome.mechanism >= 0) compare_causes(*act, narrator, step);
+  } else {
+    step.outcome = simulator.apply("", {});
+  }
+  step.answer = worlds::text_of(narrator.observation(step.outcome));
+  return step;
+}
 
 Telling::Telling(const worlds::World& world, const EpisodeStart& start, EpisodeKind kind,
                  const worlds::WorldOptions& options)
@@ -38,17 +70,11 @@ std::string Telling::open_act() {
 }
 
 EpisodeStep Telling::absorb(std::string written) {
-  EpisodeStep step{.written = std::move(written), .because = {}, .call = {}, .outcome = {}};
-  if (const auto act = narrator_.read_act(step.written)) {
-    for (int id : act->causes) step.because.push_back(narrator_.event_text(id));
-    step.call = call_summary(*act);
-    step.outcome = simulator_.apply(act->tool, act->arguments);
-    if (step.outcome.mechanism >= 0) compare_causes(*act, step);
-  } else {
-    step.outcome = simulator_.apply("", {});
-  }
+  const auto act = narrator_.read_act(written);
+  EpisodeStep step = do_act(act ? &*act : nullptr, narrator_, simulator_);
+  step.written = std::move(written);
   ++n_acts_;
-  told_ += worlds::text_of(narrator_.observation(step.outcome));
+  told_ += step.answer;
   return step;
 }
 
@@ -66,22 +92,6 @@ Telling::Change Telling::change(worlds::Literal literal) {
   change.optimal = static_cast<int>(plan->size());
   budget_ += static_cast<std::size_t>(worlds::step_budget(change.optimal));
   return change;
-}
-
-void Telling::compare_causes(const worlds::WrittenAct& act, EpisodeStep& step) const {
-  const auto sorted_set = [](std::vector<int> ids) {
-    std::sort(ids.begin(), ids.end());
-    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-    return ids;
-  };
-  const auto cited = sorted_set(act.causes);
-  const auto causes = sorted_set(narrator_.act_causes(step.outcome.mechanism));
-  std::vector<int> right;
-  std::set_intersection(cited.begin(), cited.end(), causes.begin(), causes.end(),
-                        std::back_inserter(right));
-  step.n_cited = cited.size();
-  step.n_causes = causes.size();
-  step.n_cited_right = right.size();
 }
 
 }  // namespace hadal

@@ -18,12 +18,18 @@ struct EpisodeStep {
   std::vector<std::string> because;  ///< the events that it named as causes, as text
   std::string call;  ///< "heat(item: red pan)"; empty when it wrote no complete call
   worlds::Outcome outcome;
+  std::string answer;  ///< the observation that tells it, as text: `<|obs|>...<|/ev|>`
   // Cause list against the teacher's for the same action (Narrator::act_causes), as sets; all 0
   // when the call means no action of this world.
   std::size_t n_cited = 0;        ///< named by the agent
   std::size_t n_causes = 0;       ///< named by the teacher
   std::size_t n_cited_right = 0;  ///< in both
 };
+
+/// Does an act that `narrator` has open, in the world of `simulator`. `act` null: there was no
+/// complete call, and nothing happens.
+EpisodeStep do_act(const worlds::WrittenAct* act, worlds::Narrator& narrator,
+                   worlds::Simulator& simulator);
 
 /// One episode between two acts. Copyable: a copy goes its own way from the same past. The world
 /// must outlive it.
@@ -60,8 +66,6 @@ class Telling {
   Change change(worlds::Literal literal);
 
  private:
-  void compare_causes(const worlds::WrittenAct& act, EpisodeStep& step) const;
-
   worlds::Narrator narrator_;
   worlds::Simulator simulator_;
   std::string told_;

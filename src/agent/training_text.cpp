@@ -4,6 +4,8 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "chat/prompt_encoder.h"
+#include "worlds/chat_episode.h"
+#include "worlds/generator.h"
 #include "worlds/small_talk.h"
 
 #include <algorithm>
@@ -93,13 +95,20 @@ Prompt encode(const Conversation& conversation) {
   return std::move(prompt).value();
 }
 
-std::vector<Piece> small_talk_text(std::uint64_t draw, const worlds::LossWeights& weights) {
+/// @param world  a world that the conversation opens with, as those with a request do; may be null
+std::vector<Piece> small_talk_text(std::uint64_t draw, const worlds::World* world,
+                                   const worlds::WorldOptions& options) {
   const auto exchanges = worlds::small_talk();
   const worlds::SmallTalk& exchange = exchanges[draw % exchanges.size()];
   Conversation conversation;
-  conversation.messages = {{.role = Role::user, .content = std::string(exchange.user)},
-                           {.role = Role::assistant, .content = std::string(exchange.assistant)}};
-  return weigh(encode(conversation), {weights.observation}, weights);
+  if (world != nullptr) {
+    worlds::Narrator narrator(*world, options);
+    conversation = opening_conversation(worlds::chat_opening(*world, narrator), false);
+  }
+  conversation.messages.push_back({.role = Role::user, .content = std::string(exchange.user)});
+  conversation.messages.push_back(
+      {.role = Role::assistant, .content = std::string(exchange.assistant)});
+  return weigh(encode(conversation), {options.weights.observation}, options.weights);
 }
 
 int draw_depth(RandomStream& random, double depth_one_share, int max_depth) {
@@ -129,18 +138,24 @@ std::vector<Piece> chat_training_text(const worlds::WorldKey& key,
   const worlds::ChatEpisode episode = worlds::training_chat_episode(key, options);
   Conversation conversation = opening_conversation(episode.opening, with_tool_section);
   std::vector<float> turn_weights;
-  for (const worlds::ChatStep& step : episode.steps) {
-    add_step(conversation, step);
-    turn_weights.push_back(step.is_mistake ? 0.0f : options.weights.act);
+  std::vector<const worlds::ChatStep*> acts;
+  for (const worlds::ChatTurn& turn : episode.turns) {
+    conversation.messages.push_back({.role = Role::user, .content = turn.request});
+    add_step(conversation, turn.set_goal);
+    turn_weights.push_back(options.weights.act);
+    for (const worlds::ChatStep& step : turn.steps) {
+      add_step(conversation, step);
+      turn_weights.push_back(step.is_mistake ? 0.0f : options.weights.act);
+      acts.push_back(&step);
+    }
+    conversation.messages.push_back({.role = Role::assistant, .content = turn.closing});
+    turn_weights.push_back(options.weights.observation);
   }
-  conversation.messages.push_back({.role = Role::assistant, .content = episode.closing});
-  turn_weights.push_back(options.weights.observation);
   std::vector<Piece> pieces = weigh(encode(conversation), turn_weights, options.weights);
-  auto step = episode.steps.begin();
+  auto act = acts.begin();
   for (Piece& piece : pieces)
-    if (piece.text == "<|act|>" && step != episode.steps.end())
-      piece.optimal_ids = (step++)->optimal_ids;
-  HADAL_CHECK(step == episode.steps.end(), "each step is one act of the text");
+    if (piece.text == "<|act|>" && act != acts.end()) piece.optimal_ids = (*act++)->optimal_ids;
+  HADAL_CHECK(act == acts.end(), "each step is one act of the text");
   return pieces;
 }
 
@@ -148,7 +163,13 @@ std::vector<Piece> training_text(worlds::Split split, std::uint64_t seed, std::u
                                  const TrainingTextOptions& options, int max_depth) {
   RandomStream random = stream_of(seed, index);
   const double kind = random.uniform();
-  if (kind < options.small_talk_share) return small_talk_text(random.next(), options.world.weights);
+  if (kind < options.small_talk_share) {
+    const std::uint64_t draw = random.next();
+    if (random.below(2) == 0) return small_talk_text(draw, nullptr, options.world);
+    const worlds::World world = worlds::generate_world(
+        draw_world(random, split, seed, index, options, max_depth), options.world);
+    return small_talk_text(draw, &world, options.world);
+  }
   const bool as_chat = kind < options.small_talk_share + options.chat_share;
   const bool with_tool_section = random.uniform() < options.tools_share;
   const worlds::WorldKey key = draw_world(random, split, seed, index, options, max_depth);

@@ -30,7 +30,7 @@ Conversation opening_conversation(const worlds::ChatOpening& opening, bool with_
     for (const worlds::ToolDefinition& tool : opening.tools)
       system.tools.push_back(tool_definition(tool));
   }
-  return {.messages = {std::move(system), {.role = Role::user, .content = opening.request}}};
+  return {.messages = {std::move(system)}};
 }
 
 void add_step(Conversation& conversation, const worlds::ChatStep& step) {

@@ -1,135 +1,22 @@
 #include "eval/ablation_report.h"
 
 #include "base/line_plot.h"
+#include "worlds/question.h"
 #include "worlds/world.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <fstream>
-#include <optional>
-#include <sstream>
-#include <tuple>
 
 namespace hadal::eval {
 namespace {
 
-// ---- reading
-
-struct RunName {
-  std::string arm;
-  std::uint64_t seed;
-};
-
-/// "C-s2".
-std::optional<RunName> parse_run_name(const std::string& name) {
-  const std::size_t dash = name.rfind("-s");
-  if (dash == std::string::npos || dash == 0 || dash + 2 == name.size()) return std::nullopt;
-  RunName run{.arm = name.substr(0, dash), .seed = 0};
-  const char* const end = name.data() + name.size();
-  const auto [at, failure] = std::from_chars(name.data() + dash + 2, end, run.seed);
-  return failure == std::errc() && at == end ? std::optional(run) : std::nullopt;
-}
-
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> cells;
-  std::stringstream in(line);
-  for (std::string cell; std::getline(in, cell, ',');) cells.push_back(cell);
-  return cells;
-}
-
-double number_or_nan(const std::string& text) {
-  double value = std::nan("");
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-/// Columns of a log by their names.
-class LogTable {
- public:
-  static std::optional<LogTable> read(const std::filesystem::path& path) {
-    std::ifstream file(path);
-    std::string line;
-    if (!std::getline(file, line)) return std::nullopt;
-    LogTable table;
-    table.names_ = cells_of(line);
-    while (std::getline(file, line)) {
-      table.rows_.push_back(cells_of(line));
-      table.rows_.back().resize(table.names_.size());
-    }
-    return table;
-  }
-
-  /// Points (tokens, `name`) that are numbers.
-  std::pair<std::vector<double>, std::vector<double>> against_tokens(std::string_view name) const {
-    std::pair<std::vector<double>, std::vector<double>> points;
-    const auto x = column("tokens"), y = column(name);
-    for (const auto& row : rows_) {
-      if (!x || !y) break;
-      const double a = number_or_nan(row[*x]), b = number_or_nan(row[*y]);
-      if (!std::isfinite(a) || !std::isfinite(b)) continue;
-      points.first.push_back(a);
-      points.second.push_back(b);
-    }
-    return points;
-  }
-
- private:
-  std::optional<std::size_t> column(std::string_view name) const {
-    const auto found = std::find(names_.begin(), names_.end(), name);
-    if (found == names_.end()) return std::nullopt;
-    return static_cast<std::size_t>(found - names_.begin());
-  }
-
-  std::vector<std::string> names_;
-  std::vector<std::vector<std::string>> rows_;
-};
-
-/// y at `x` by straight lines between points of rising x; the ends go on level.
-double interpolate(const std::vector<double>& xs, const std::vector<double>& ys, double x) {
-  const auto above = std::lower_bound(xs.begin(), xs.end(), x);
-  if (above == xs.begin()) return ys.front();
-  if (above == xs.end()) return ys.back();
-  const auto i = static_cast<std::size_t>(above - xs.begin());
-  const double share = (x - xs[i - 1]) / (xs[i] - xs[i - 1]);
-  return ys[i - 1] + share * (ys[i] - ys[i - 1]);
-}
-
-LearningCurve read_curve(const std::filesystem::path& run) {
-  LearningCurve curve;
-  auto log = LogTable::read(run / "log.csv");
-  if (!log) log = LogTable::read(run / "train.csv");
-  if (!log) return curve;
-  const auto pick = [&](std::string_view held_out, std::string_view training) {
-    auto points = log->against_tokens(held_out);
-    return points.first.size() >= 2 ? points : log->against_tokens(training);
-  };
-  const auto loss = pick("heldout_loss", "loss");
-  const auto accuracy = pick("heldout_accuracy", "next_action_accuracy");
-  if (loss.first.empty() || accuracy.first.empty()) return curve;
-  curve.tokens = loss.first;
-  curve.loss = loss.second;
-  for (const double x : curve.tokens)
-    curve.next_action_accuracy.push_back(interpolate(accuracy.first, accuracy.second, x));
-  return curve;
-}
-
-/// "episodes-token_causal.csv" -> "token_causal"; "episodes.csv" -> "".
-std::optional<std::string> mode_of_file(const std::string& name) {
-  constexpr std::string_view kBegin = "episodes", kEnd = ".csv";
-  if (!name.starts_with(kBegin) || !name.ends_with(kEnd)) return std::nullopt;
-  const std::string mode = name.substr(kBegin.size(), name.size() - kBegin.size() - kEnd.size());
-  if (mode.empty()) return mode;
-  return mode.size() > 1 && mode[0] == '-' ? std::optional(mode.substr(1)) : std::nullopt;
-}
-
-// ---- summing up
-
 struct ArmData {
   Arm outcomes;
   Summary plain, perturbed, hidden;
+  std::map<worlds::QuestionType, QuestionSummary> questions;
+  QuestionSummary pairs;
+  std::vector<TextSums> texts;
   std::vector<const LearningCurve*> curves;
 };
 
@@ -148,12 +35,13 @@ std::map<std::string, ArmData> arms_of(std::span<const RunRecord> runs) {
       }
     }
     arm.outcomes.runs.push_back(std::move(outcomes));
+    for (const QuestionRow& row : run.questions)
+      (row.set == QuestionSet::pair ? arm.pairs : arm.questions[row.type]).add(row);
+    if (run.text) arm.texts.push_back(*run.text);
     if (!run.curve.tokens.empty()) arm.curves.push_back(&run.curve);
   }
   return arms;
 }
-
-// ---- writing
 
 std::string percent(const Estimate& e) {
   return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * e.value, 100 * e.low, 100 * e.high);
@@ -193,6 +81,8 @@ class Report {
     verdict();
     comparisons();
     probes();
+    questions();
+    texts();
     success_figure();
     learning_figures();
     return {std::move(out_), std::move(figures_)};
@@ -310,6 +200,66 @@ class Report {
         "words but never read a mechanism.\n\n";
   }
 
+  void questions() {
+    std::string rows;
+    const QuestionSummary* any_arm[worlds::kQuestionTypes.size()] = {};
+    for (const auto& [name, arm] : arms_) {
+      if (arm.questions.empty()) continue;
+      rows += fmt::format("| {} |", name);
+      QuestionSummary all;
+      for (std::size_t i = 0; i < worlds::kQuestionTypes.size(); ++i) {
+        const auto found = arm.questions.find(worlds::kQuestionTypes[i]);
+        if (found == arm.questions.end()) {
+          rows += " – |";
+          continue;
+        }
+        const QuestionSummary& s = found->second;
+        any_arm[i] = &s;
+        const Proportion right = s.accuracy();
+        rows += fmt::format(" {} |", percent(Estimate{right.share, right.low, right.high}));
+        all.n_cited += s.n_cited;
+        all.n_causes += s.n_causes;
+        all.n_cited_right += s.n_cited_right;
+      }
+      rows += fmt::format(" {:.3f} | {} | {} |\n", all.causes_f1(),
+                          percent(arm.pairs.consistency().share),
+                          percent(arm.pairs.changed_consistency().share));
+    }
+    if (rows.empty()) return;
+    out_ += "## Causal questions, right in %\n\n| arm |";
+    for (const worlds::QuestionType type : worlds::kQuestionTypes)
+      out_ += fmt::format(" {} |", name_of(type));
+    out_ += " causes F1 | both of a do(x) pair | of pairs whose answers differ |\n|---|";
+    for (std::size_t i = 0; i < worlds::kQuestionTypes.size() + 3; ++i) out_ += "---|";
+    out_ += "\n" + rows + "| majority answer of the training text |";
+    for (const QuestionSummary* s : any_arm)
+      out_ += s == nullptr ? std::string(" – |")
+                           : fmt::format(" {} |", percent(s->share(s->n_majority)));
+    out_ += " | | |\n\nWilson intervals, seeds pooled.\n\n";
+  }
+
+  void texts() {
+    std::string rows;
+    for (const auto& [name, arm] : arms_) {
+      if (arm.texts.empty()) continue;
+      TextSums mean;
+      const auto n = static_cast<double>(arm.texts.size());
+      for (const TextSums& text : arm.texts) {
+        mean.perplexity += text.perplexity / n;
+        mean.body_perplexity += text.body_perplexity / n;
+        mean.next_action_accuracy += text.next_action_accuracy / n;
+      }
+      rows += fmt::format("| {} | {:.3f} | {:.3f} | {} |\n", name, mean.perplexity,
+                          mean.body_perplexity, percent(mean.next_action_accuracy));
+    }
+    if (rows.empty()) return;
+    out_ +=
+        "## Held-out narratives of the trained depths (mean of the seeds)\n\n| arm | perplexity, "
+        "all "
+        "tokens | bodies of events | next action right, % |\n|---|---|---|---|\n" +
+        rows + "\n";
+  }
+
   void success_figure() {
     std::vector<PlotSeries> series;
     for (const auto& [name, draws] : draws_) {
@@ -392,35 +342,6 @@ class Report {
 };
 
 }  // namespace
-
-Result<std::vector<RunRecord>> read_runs(const std::filesystem::path& directory) {
-  std::vector<RunRecord> runs;
-  std::error_code failure;
-  for (const auto& folder : std::filesystem::directory_iterator(directory, failure)) {
-    const auto name = parse_run_name(folder.path().filename().string());
-    if (!name || !folder.is_directory()) continue;
-    for (const auto& file : std::filesystem::directory_iterator(folder.path(), failure)) {
-      const auto mode = mode_of_file(file.path().filename().string());
-      if (!mode) continue;
-      RunRecord run{.arm = mode->empty() ? name->arm : fmt::format("{} ({})", name->arm, *mode),
-                    .seed = name->seed,
-                    .episodes = {},
-                    .curve = {}};
-      HADAL_ASSIGN(run.episodes, read_episodes(file.path()));
-      if (mode->empty()) run.curve = read_curve(folder.path());
-      runs.push_back(std::move(run));
-    }
-  }
-  if (runs.empty())
-    return error(ErrorCode::not_found,
-                 "{}: no run in it; expected folders such as C-s1 with an episodes.csv of `hadal "
-                 "eval worlds`",
-                 directory.string());
-  std::sort(runs.begin(), runs.end(), [](const RunRecord& a, const RunRecord& b) {
-    return std::tie(a.arm, a.seed) < std::tie(b.arm, b.seed);
-  });
-  return runs;
-}
 
 AblationReport make_report(std::span<const RunRecord> runs, const BootstrapOptions& options) {
   return Report(runs, options).make();

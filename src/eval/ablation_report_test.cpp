@@ -96,6 +96,16 @@ TEST_F(RunsDirectory, IsReadByNamesModesAndLogs) {
       << "step,tokens,loss,next_action_accuracy,heldout_loss,heldout_accuracy\n"
          "1,1000,3.0,0.1,,\n2,2000,2.0,0.2,,\n3,3000,1.0,0.4,1.5,0.3\n";
 
+  auto questions = QuestionCsv::open(directory_ / "C-s1" / "questions.csv", "settings");
+  ASSERT_TRUE(questions);
+  QuestionRow asked{.type = worlds::QuestionType::reachable, .right = true, .majority = true};
+  asked.cited = asked.causes = asked.cited_right = 2;
+  QuestionRow pair{.set = QuestionSet::pair, .index = 1, .right = true, .changes = true};
+  ASSERT_TRUE(questions->append(std::vector{asked}));
+  ASSERT_TRUE(questions->append(std::vector{pair}));
+  std::ofstream(directory_ / "C-s1" / "episodes.json")
+      << R"({"text": {"perplexity": 2.5, "body_perplexity": 3.5, "next_action_accuracy": 0.75}})";
+
   const auto runs = read_runs(directory_);
 
   ASSERT_TRUE(runs);
@@ -110,6 +120,9 @@ TEST_F(RunsDirectory, IsReadByNamesModesAndLogs) {
   EXPECT_EQ((*runs)[0].curve.next_action_accuracy, (std::vector<double>{0.1, 0.2, 0.4}));
   EXPECT_TRUE((*runs)[1].curve.tokens.empty());
   const AblationReport report = make_report(*runs, kFew);
+  EXPECT_TRUE(contains(report.markdown, "| C | – | – | – | – | 100.0 (")) << report.markdown;
+  EXPECT_TRUE(contains(report.markdown, "| 1.000 | 0.0 | 0.0 |")) << "one of the pair is wrong";
+  EXPECT_TRUE(contains(report.markdown, "| C | 2.500 | 3.500 | 75.0 |")) << report.markdown;
   EXPECT_TRUE(report.figures.contains("loss.svg"));
   EXPECT_TRUE(report.figures.contains("next_action.svg"));
 }

@@ -1,8 +1,9 @@
 #include "worlds/chat_episode.h"
 
-#include "worlds/generator.h"
+#include "base/random.h"
 #include "worlds/phrase.h"
-#include "worlds/teacher.h"
+#include "worlds/request.h"
+#include "worlds/story.h"
 
 #include <fmt/format.h>
 
@@ -18,32 +19,58 @@ ToolDefinition define_tool(const World& world, std::string_view name) {
   return tool;
 }
 
+ChatStep act_step(const World& world, Narrator& narrator, const TeacherStep& step) {
+  const Mechanism& action = world.mechanisms[static_cast<std::size_t>(step.mechanism)];
+  std::string content = text_of(narrator.act_prefix());
+  content += narrator.act_header(step.mechanism);
+  return {.content = std::move(content),
+          .tool = std::string(tool_name(world, action)),
+          .arguments = {{std::string(world.domain->parameter), item_name(world, action)}},
+          .result = text_of(narrator.observation(step.outcome)),
+          .is_mistake = step.is_mistake,
+          .optimal_ids = narrator.ids_of(step.optimal)};
+}
+
 }  // namespace
 
 ChatOpening chat_opening(const World& world, Narrator& narrator) {
   ChatOpening opening;
   opening.system = system_line(world);
   opening.system += text_of(narrator.world_events());
-  opening.system += text_of(narrator.goal_event());
+  opening.tools.push_back(
+      {std::string(kSetGoalTool), "says what is wanted", std::string(kGoalParameter)});
   for (std::string_view name : tool_names(world)) opening.tools.push_back(define_tool(world, name));
-  opening.request = request_text(world);
   return opening;
 }
 
+std::string goal_state(const World& world, std::span<const Literal> goal) {
+  std::string text;
+  for (Literal l : goal) {
+    if (!text.empty()) text += " and ";
+    text += short_form(world, l);
+  }
+  return text;
+}
+
 ChatEpisode training_chat_episode(const WorldKey& key, const WorldOptions& options) {
-  const World world = generate_world(key, options);
+  const Story story = make_story(key, options);
+  const World& world = story.world;
   Narrator narrator(world, options);
-  ChatEpisode episode{chat_opening(world, narrator), {}, closing_text(world)};
-  for (const TeacherStep& step : teacher_episode(world, options)) {
-    const Mechanism& action = world.mechanisms[static_cast<std::size_t>(step.mechanism)];
-    std::string content = text_of(narrator.act_prefix());
-    content += narrator.act_header(step.mechanism);
-    episode.steps.push_back({std::move(content),
-                             std::string(tool_name(world, action)),
-                             {{std::string(world.domain->parameter), item_name(world, action)}},
-                             text_of(narrator.observation(step.outcome)),
-                             step.is_mistake,
-                             narrator.ids_of(step.optimal)});
+  RandomStream random(splitmix64_at(splitmix64_at(fnv1a64("request"), key.seed),
+                                    key.index * 16 + static_cast<std::uint64_t>(key.depth)));
+  ChatEpisode episode{chat_opening(world, narrator), {}};
+  for (const Chapter& chapter : story.chapters) {
+    ChatTurn turn{
+        .request = request_text(world, chapter.goal, Wordings::training, random),
+        .set_goal = {.content = {},
+                     .tool = std::string(kSetGoalTool),
+                     .arguments = {{std::string(kGoalParameter), goal_state(world, chapter.goal)}},
+                     .result = text_of(narrator.goal_event(chapter.goal))},
+        .steps = {},
+        .closing = "Done: " + sentences(world, chapter.goal) + "."};
+    for (const TeacherStep& step : chapter.steps)
+      turn.steps.push_back(act_step(world, narrator, step));
+    episode.turns.push_back(std::move(turn));
   }
   return episode;
 }

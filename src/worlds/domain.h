@@ -32,8 +32,8 @@ struct EntityType {
 /// How many nouns of the type are in use when `limit` is the most per type (0: no limit).
 std::size_t n_nouns(const EntityType& type, std::size_t limit) noexcept;
 
-/// Phrasings hold the placeholders {tool} {item} {pre} {eff} (mechanisms) or {goal} (goals and
-/// requests); a literal holds {item} and then, at its end, {word}.
+/// Phrasings hold the placeholders {tool} {item} {pre} {eff} (mechanisms) or {goal} (goals); a
+/// literal holds {item} and then, at its end, {word}.
 inline constexpr std::size_t kPhrasings = 3;
 
 struct Domain {
@@ -46,9 +46,7 @@ struct Domain {
   std::string_view free_action_phrasings[kPhrasings];  ///< an action without
   std::string_view law_phrasings[kPhrasings];
   std::string_view goal_phrasings[kPhrasings];
-  std::string_view literal;          ///< within mechanisms and goals
-  std::string_view request_literal;  ///< within requests
-  std::string_view request;          ///< what a user says
+  std::string_view literal;  ///< within mechanisms and goals
 };
 
 /// All domains. The order is part of the data: it numbers them in WorldKey. Never empty.

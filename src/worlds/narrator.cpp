@@ -214,6 +214,16 @@ std::vector<Piece> Narrator::act_prefix() {
           {"<|by|>", options_.weights.observation}};
 }
 
+void Narrator::act_opened(std::optional<int> id) {
+  const auto next = ids_.begin() + n_events_ % kEventIds;
+  if (id) {
+    const auto chosen = std::find(next, ids_.end(), *id);
+    if (chosen != ids_.end()) std::iter_swap(next, chosen);
+  }
+  act_ = next_id();
+  act_ids_.push_back(act_);
+}
+
 std::vector<int> Narrator::act_causes(int mechanism) const {
   std::vector<int> causes = {mechanism_ids_[static_cast<std::size_t>(mechanism)]};
   for (Literal l : world_->mechanisms[static_cast<std::size_t>(mechanism)].pre) {
@@ -321,6 +331,20 @@ std::vector<int> read_causes(std::string_view header) {
 }
 
 }  // namespace
+
+WrittenHeader parse_act_header(std::string_view text) {
+  constexpr std::string_view kActOpener = "<|act|>";
+  const std::size_t begin = text.find(kActOpener);
+  if (begin == std::string_view::npos) return {};
+  text.remove_prefix(begin + kActOpener.size());
+  text = text.substr(0, text.find(kHeaderEnd));
+  const std::size_t by = text.find("<|by|>");
+  const auto ids = read_causes(text.substr(0, by));
+  WrittenHeader header;
+  if (!ids.empty()) header.id = ids.front();
+  if (by != std::string_view::npos) header.causes = read_causes(text.substr(by));
+  return header;
+}
 
 std::optional<WrittenAct> parse_act(std::string_view text) {
   const std::size_t header_end = text.find(kHeaderEnd);

@@ -79,6 +79,9 @@ class Narrator {
   /// Opens the next act up to the point where the agent must name its causes:
   /// `<|act|><|eN|><|by|>`.
   std::vector<Piece> act_prefix();
+  /// Instead of act_prefix(): the agent has opened the act itself and chosen its id. One that is in
+  /// use, or none, is replaced by a fresh one.
+  void act_opened(std::optional<int> id);
   /// The event ids of these mechanisms.
   std::vector<int> ids_of(const std::vector<int>& mechanisms) const;
   /// What a teacher writes after act_prefix(): cause list, call, closer. @param is_mistake  gives
@@ -155,6 +158,14 @@ std::string call_text(const World& world, const Mechanism& action);
 /// Reads such a text, which may end early or go on behind the closer. Nothing if there is no
 /// complete call in it.
 std::optional<WrittenAct> parse_act(std::string_view text);
+
+/// The header of an act as a model wrote it: `<|act|><|e41|><|by|><|e7|><|e3|><|:|>`.
+struct WrittenHeader {
+  std::optional<int> id;
+  std::vector<int> causes;
+};
+/// Reads it wherever it stands in `text`; empty if there is none.
+WrittenHeader parse_act_header(std::string_view text);
 /// The same for the compact form, `<|e7|><|e3|><|:|> heat red pan<|/ev|>`: a tool, and an item as
 /// the argument of the given name. Nothing unless the body is two or more words with single spaces
 /// between and no space but one before them, closed or at the end of the text.

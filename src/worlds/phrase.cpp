@@ -111,19 +111,6 @@ std::string sentences(const World& world, std::span<const Literal> literals) {
   return conjunction(world, literals, sentence);
 }
 
-std::string request_text(const World& world) {
-  const auto literal = [](const World& w, Literal l) {
-    return literal_text(w, l, w.domain->request_literal);
-  };
-  const std::string goal = conjunction(world, world.goal, literal);
-  const Filling fillings[] = {{"{goal}", goal}};
-  return fill(world.domain->request, fillings);
-}
-
-std::string closing_text(const World& world) {
-  return "Done: " + conjunction(world, world.goal, sentence) + ".";
-}
-
 std::vector<std::string_view> tool_names(const World& world) {
   std::vector<std::string_view> names;
   for (const Mechanism& m : world.mechanisms)

@@ -24,10 +24,6 @@ std::string mechanism_text(const World& world, const Mechanism& mechanism);
 std::string goal_text(const World& world);
 /// The same for another goal than the world's.
 std::string goal_text(const World& world, std::span<const Literal> goal);
-/// "Please make the red pan hot and the old jar open."
-std::string request_text(const World& world);
-/// "Done: the red pan is hot and the old jar is open."
-std::string closing_text(const World& world);
 /// "household; tools: heat, light, open." with the tools of this world, sorted.
 std::string system_line(const World& world);
 /// The tools of this world, sorted, each once.

@@ -56,7 +56,7 @@ class Examiner {
   std::optional<Question> draw(QuestionType type) {
     switch (type) {
       case QuestionType::effect_of_do:
-        return balanced(effects_of_do());
+        return effect_of_do();
       case QuestionType::counterfactual:
         return balanced(counterfactuals());
       case QuestionType::necessary_cause:
@@ -79,24 +79,48 @@ class Examiner {
     return std::move(questions[below(questions.size())]);
   }
 
-  std::optional<Question> balanced(std::vector<Question> questions) {
-    const bool yes = below(2) == 1;
+  static void keep_if_any(std::vector<Question>& questions, bool yes) {
     const auto wanted = std::partition(questions.begin(), questions.end(),
                                        [&](const Question& q) { return q.yes == yes; });
     if (wanted != questions.begin()) questions.erase(wanted, questions.end());
+  }
+
+  std::optional<Question> balanced(std::vector<Question> questions) {
+    keep_if_any(questions, below(2) == 1);
     return any(std::move(questions));
   }
 
-  std::vector<Question> effects_of_do() const {
+  /// Half of them set a literal that the action needs, or the opposite of one, the others something
+  /// else: late in a story few actions lack a single precondition, so the first half alone would
+  /// nearly always be answered with no.
+  std::optional<Question> effect_of_do() {
+    std::vector<Question> needed = effects_of_do(true);
+    std::vector<Question> other = effects_of_do(false);
+    const bool yes = below(2) == 1;
+    keep_if_any(needed, yes);
+    keep_if_any(other, yes);
+    const bool prefer_needed = below(2) == 1;
+    const auto fits = [&](const std::vector<Question>& questions) {
+      return !questions.empty() && questions.front().yes == yes;
+    };
+    if (fits(needed) && (prefer_needed || !fits(other))) return any(std::move(needed));
+    return any(fits(other) ? std::move(other) : std::move(needed));
+  }
+
+  /// @param needed  about the preconditions of the action, or about all other variables
+  std::vector<Question> effects_of_do(bool needed) const {
     std::vector<Question> questions;
     for (std::size_t m = 0; m < world_.mechanisms.size(); ++m) {
-      const auto& pre = world_.mechanisms[m].pre;
-      if (!is_action(world_.mechanisms[m])) continue;
-      for (Literal l : pre)
-        for (Literal set : {l, opposite(l)})
-          if (!holds(set, actual_.end))
-            questions.push_back(
-                effect_of_do_question(world_, actual_.end, static_cast<int>(m), set));
+      const Mechanism& action = world_.mechanisms[m];
+      if (!is_action(action)) continue;
+      for (std::size_t v = 0; v < world_.variables.size(); ++v) {
+        const bool is_needed = std::any_of(action.pre.begin(), action.pre.end(),
+                                           [&](Literal l) { return l.variable == v; });
+        if (is_needed != needed) continue;
+        const Literal on{static_cast<std::uint8_t>(v), true};
+        questions.push_back(effect_of_do_question(world_, actual_.end, static_cast<int>(m),
+                                                  holds(on, actual_.end) ? opposite(on) : on));
+      }
     }
     return questions;
   }

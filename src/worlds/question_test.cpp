@@ -198,6 +198,26 @@ TEST(Question, AnswersAgreeWithBruteForceOnThousandsOfQuestions) {
   EXPECT_GE(n, 2000);
 }
 
+TEST(Question, EffectsOfDoAreAnsweredWithYesAsOftenAsWithNo) {
+  constexpr int kQuestions = 400;
+  int n_yes = 0;
+  for (std::uint64_t i = 0; i < kQuestions; ++i) {
+    WorldOptions options;
+    options.distractor_ratio = 1.0;
+    const Story story = make_story({.split = Split::test,
+                                    .domain = i % domains().size(),
+                                    .depth = 1 + static_cast<int>(i % 4),
+                                    .index = i},
+                                   options);
+    RandomStream random(i);
+    const auto question =
+        draw_question(story.world, history_of(story), QuestionType::effect_of_do, random);
+    ASSERT_TRUE(question.has_value()) << i;
+    n_yes += question->yes ? 1 : 0;
+  }
+  EXPECT_NEAR(n_yes, kQuestions / 2, 4 * 10);  // 4 sigma
+}
+
 TEST(Question, TheHandMadeWorldHasTheseAnswers) {
   const World world = hand_made_world();
   const History history{.actions = {0, 2, 1}, .goal = world.goal};

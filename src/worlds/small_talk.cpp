@@ -6,16 +6,14 @@ namespace hadal::worlds {
 namespace {
 
 constexpr std::string_view kHelloAnswer =
-    "Hello, I am a very small model that only plans in toy household worlds.";
+    "Hello, I am a very small model that only plans in toy worlds.";
 constexpr std::string_view kWhatAnswer =
-    "I am the built-in model of Hadal, trained only on toy household worlds, and I know nothing "
+    "I am the built-in model of Hadal, trained only on toy worlds, and I know nothing "
     "else.";
 constexpr std::string_view kCanAnswer =
-    "I can reach a goal in a toy household world by calling tools, and nothing more.";
-constexpr std::string_view kThanksAnswer =
-    "You are welcome, but I can only plan in toy household worlds.";
-constexpr std::string_view kLimitAnswer =
-    "I cannot answer that, because I only know toy household worlds.";
+    "I can reach a goal in a toy world by calling tools, and nothing more.";
+constexpr std::string_view kThanksAnswer = "You are welcome, but I can only plan in toy worlds.";
+constexpr std::string_view kLimitAnswer = "I cannot answer that, because I only know toy worlds.";
 
 constexpr std::array<SmallTalk, 42> kExchanges = {{
     {"Hello", kHelloAnswer},

@@ -82,8 +82,6 @@ constinit const Domain kFinanceDomain = {
     .goal_phrasings = {"close the day so that {goal}.", "the client wants this: {goal}.",
                        "make sure that {goal}."},
     .literal = kClause,
-    .request_literal = kClause,
-    .request = "Please see to it that {goal}.",
 };
 
 }  // namespace hadal::worlds

@@ -84,8 +84,6 @@ constinit const Domain kHealthcareDomain = {
     .goal_phrasings = {"arrange that {goal}.", "the patient needs this: {goal}.",
                        "make sure that {goal}."},
     .literal = kClause,
-    .request_literal = kClause,
-    .request = "Please see to it that {goal}.",
 };
 
 }  // namespace hadal::worlds

@@ -73,8 +73,6 @@ constinit const Domain kHouseholdDomain = {
                       "{eff} follows from {pre}."},
     .goal_phrasings = {"make {goal}.", "get {goal}.", "we want {goal}."},
     .literal = "{item} {word}",
-    .request_literal = "the {item} {word}",
-    .request = "Please make {goal}.",
 };
 
 }  // namespace hadal::worlds

@@ -81,8 +81,6 @@ constinit const Domain kIndustrialDomain = {
     .goal_phrasings = {"bring the plant to this state: {goal}.", "the target is that {goal}.",
                        "see to it that {goal}."},
     .literal = kClause,
-    .request_literal = kClause,
-    .request = "Please see to it that {goal}.",
 };
 
 }  // namespace hadal::worlds

@@ -81,8 +81,6 @@ constinit const Domain kManufacturingDomain = {
     .goal_phrasings = {"finish the shift so that {goal}.", "the aim is that {goal}.",
                        "make sure that {goal}."},
     .literal = kClause,
-    .request_literal = kClause,
-    .request = "Please see to it that {goal}.",
 };
 
 }  // namespace hadal::worlds

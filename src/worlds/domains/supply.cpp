@@ -80,8 +80,6 @@ constinit const Domain kSupplyDomain = {
     .goal_phrasings = {"make sure that {goal}.", "the goal is that {goal}.",
                        "we need this: {goal}."},
     .literal = kClause,
-    .request_literal = kClause,
-    .request = "Please see to it that {goal}.",
 };
 
 }  // namespace hadal::worlds
