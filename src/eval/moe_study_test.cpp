@@ -7,22 +7,26 @@
 
 #include <cmath>
 #include <fstream>
+#include <iterator>
 
 #include <unistd.h>
 
 namespace hadal::eval {
 namespace {
 
+std::string builtin_config() {
+  std::ifstream file(std::string(HADAL_SOURCE_DIR) + "/models/builtin/config.json");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 ModelConfig shape(std::size_t n_experts, std::size_t n_chosen, std::size_t width) {
-  ModelConfig config;
-  config.vocab_size = 64;
-  config.hidden_size = 32;
-  config.num_hidden_layers = 1;
-  config.n_routed_experts = n_experts;
-  config.num_experts_per_tok = n_chosen;
-  config.n_shared_experts = 1;
-  config.moe_intermediate_size = width;
-  return config;
+  auto config = parse_config(builtin_config(), "builtin");
+  EXPECT_TRUE(config) << config.error().message;
+  config->n_routed_experts = n_experts;
+  config->num_experts_per_tok = n_chosen;
+  config->n_shared_experts = 1;
+  config->moe_intermediate_size = width;
+  return *config;
 }
 
 bool contains(const std::string& text, const std::string& part) {
