@@ -4,9 +4,10 @@
 #   experiments/world_model/run.sh ARM SEED [option of `hadal train` ...]
 #
 # Resumes what was interrupted. Environment: HADAL (program with the trainer, default build-train/hadal), WORK (checkpoints,
-# default build-train/runs), RESULTS (default experiments/world_model/runs), EPISODES per depth (default 300).
+# default build-train/runs), RESULTS (default experiments/world_model/runs), EPISODES per depth (default 300; A, B, C, G: 1000).
 set -eu
 arm=$1; seed=$2; shift 2
+case $arm in A|B|C|G) episodes=1000 ;; *) episodes=300 ;; esac
 here=$(dirname "$0")
 hadal=${HADAL:-build-train/hadal}
 run=${WORK:-build-train/runs}/$arm-s$seed
@@ -18,7 +19,7 @@ mkdir -p "$run" "$results"
   --tokenizer "$here/tokenizer.json" --out "$run" "$@" 2>>"$run/run.txt"
 play() { # file, then options of `hadal eval worlds`
   file=$1; shift
-  "$hadal" eval worlds -m "$run" -t 1 --options "$run/train.json" --episodes "${EPISODES:-300}" --csv "$run/$file.csv" \
+  "$hadal" eval worlds -m "$run" -t 1 --options "$run/train.json" --episodes "${EPISODES:-$episodes}" --csv "$run/$file.csv" \
     --json "$run/$file.json" --questions-csv "$run/questions${file#episodes}.csv" "$@" >"$run/$file.txt" 2>>"$run/run.txt"
 }
 play episodes
