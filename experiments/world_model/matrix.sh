@@ -10,7 +10,7 @@ here=$(dirname "$0")
 if [ $# -eq 4 ]; then  # one run, called by xargs below
   arm=$3; seed=$4
   results=${RESULTS:-$here/runs}/$arm-s$seed
-  [ -e "$results/episodes.csv" ] && exit 0
+  [ -e "$results/episodes.json" ] && exit 0  # written last
   needed=$2; extra=
   case $arm in *-4x) needed=$((2 * $2)); extra="--config $here/four_times.json" ;; esac
   [ $(($(date +%s) + 60 * needed)) -le "$1" ] || { echo "$arm-s$seed: no time left for it"; exit 0; }
