@@ -21,6 +21,9 @@ constexpr const char* kHelp =
     "                 what if FACT after N: after step N, 0: before the first\n"
     "facts            what can be changed\n"
     "graph            all events with their causes\n"
+    "off, token_causal, on   the same episode once more, without the world model, with one that\n"
+    "                 attends to all text, and as usual\n"
+    "count N          plays N episodes of each depth and prints how many were solved\n"
     "help             this text\n"
     "quit, Ctrl-D     leave\n";
 
@@ -56,8 +59,8 @@ std::optional<std::size_t> take_moment(std::string_view& text) {
 
 class Questions {
  public:
-  Questions(ToldEpisode& episode, const EpisodePrinter& printer)
-      : episode_(episode), printer_(printer) {}
+  Questions(ToldEpisode& episode, const EpisodePrinter& printer, const PromptActions& actions)
+      : episode_(episode), printer_(printer), actions_(actions) {}
 
   /// @return whether to go on
   Result<bool> answer(std::string_view line) {
@@ -70,6 +73,10 @@ class Questions {
       printer_.graph();
     } else if (line == "facts") {
       fmt::print("{}\n", known_facts(episode_.world()));
+    } else if (line == "off" || line == "on" || line == "token_causal") {
+      say(actions_.again(std::string(line)));
+    } else if (take_word(line, "count")) {
+      count(line);
     } else if (take_word(line, "why")) {
       why(line);
     } else if (take_word(line, "what if") || take_word(line, "what-if")) {
@@ -86,6 +93,22 @@ class Questions {
     const std::string last = fmt::format("{}", episode_.steps().size());
     const auto event = episode_.find_event(name.empty() ? last : name);
     event ? printer_.why(*event) : fmt::print("{}\n", event.error().message);
+  }
+
+  static void say(const Result<void>& done) {
+    if (!done) fmt::print("{}\n", done.error().message);
+  }
+
+  void count(std::string_view text) {
+    constexpr std::size_t kFew = 100, kMost = 100000;
+    std::size_t n = kFew;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), n);
+    const bool is_number = read.ec == std::errc() && read.ptr == text.data() + text.size();
+    if (!text.empty() && (!is_number || n == 0 || n > kMost)) {
+      fmt::print("count takes a number from 1 to {}, found \"{}\"\n", kMost, text);
+      return;
+    }
+    say(actions_.count(n));
   }
 
   Result<void> what_if(std::string_view text) {
@@ -109,6 +132,7 @@ class Questions {
 
   ToldEpisode& episode_;
   const EpisodePrinter& printer_;
+  const PromptActions& actions_;
 };
 
 }  // namespace
@@ -126,10 +150,11 @@ std::size_t default_moment(const ToldEpisode& episode) {
   return episode.steps().empty() ? 0 : 1;
 }
 
-Result<void> answer_questions(ToldEpisode& episode, const EpisodePrinter& printer) {
+Result<void> answer_questions(ToldEpisode& episode, const EpisodePrinter& printer,
+                              const PromptActions& actions) {
   const bool on_terminal = ::isatty(STDIN_FILENO) != 0;
-  if (on_terminal) fmt::print("\nAsk why 1, what if FACT, graph, help; quit leaves.\n");
-  Questions questions(episode, printer);
+  if (on_terminal) fmt::print("\nAsk why 1, what if FACT, graph, off, count, help; quit leaves.\n");
+  Questions questions(episode, printer, actions);
   for (std::string line;;) {
     if (on_terminal) fmt::print("> ");
     std::fflush(stdout);

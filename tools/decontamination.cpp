@@ -5,6 +5,7 @@
 
 #include "agent/text_options.h"
 #include "worlds/generator.h"
+#include "worlds/narrative.h"
 #include "worlds/world_hash.h"
 
 #include <fmt/format.h>

@@ -2,6 +2,7 @@
 //   worlds_dump [N] [--domain NAME,...|all] [--split train|test|test_names|test_comp] [--depth D]
 //   [--seed S]
 //               [--pieces] [--speed]
+#include "worlds/narrative.h"
 #include "worlds/narrator.h"
 
 #include <fmt/format.h>

@@ -2,30 +2,14 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "worlds/change.h"
 #include "worlds/plan.h"
 
 namespace hadal {
 namespace {
 
-using worlds::Literal;
 using worlds::Simulator;
 using worlds::World;
-
-/// The literals whose do() makes another problem of this one.
-std::vector<Literal> fitting_changes(const World& world, const Simulator& simulator) {
-  const auto best = worlds::optimal_actions(world, simulator.state());
-  std::vector<Literal> changes;
-  for (std::size_t v = 0; v < world.variables.size(); ++v) {
-    const auto variable = static_cast<std::uint8_t>(v);
-    const Literal change{variable, !worlds::holds({variable, true}, simulator.state())};
-    Simulator changed = simulator;
-    changed.intervene(change);
-    if (!worlds::holds(change, changed.state()) || changed.goal_reached()) continue;
-    const auto new_best = worlds::optimal_actions(world, changed.state());
-    if (!new_best.empty() && new_best != best) changes.push_back(change);
-  }
-  return changes;
-}
 
 std::optional<EpisodeStart> perturbed_start(const World& world) {
   const auto plan = worlds::optimal_plan(world, world.initial);
@@ -36,7 +20,7 @@ std::optional<EpisodeStart> perturbed_start(const World& world) {
       .change = {},
       .optimal = 0};
   for (const int action : start.played) start.simulator.apply(action);
-  const auto changes = fitting_changes(world, start.simulator);
+  const auto changes = worlds::fitting_changes(world, start.simulator);
   if (changes.empty()) return std::nullopt;
   RandomStream random(
       splitmix64_at(splitmix64_at(fnv1a64("change"), world.key.seed),

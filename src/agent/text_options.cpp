@@ -93,7 +93,8 @@ Result<void> read_shares(KeyReader& keys, TrainingTextOptions& options) {
       {"tempting_share", &world.tempting_share},
       {"topological_share", &world.topological_share},
       {"question_share", &world.question_share},
-      {"mistake_share", &world.mistake_share}};
+      {"mistake_share", &world.mistake_share},
+      {"change_share", &world.change_share}};
   for (const auto& [key, value] : shares) HADAL_TRY(keys.number(key, *value, 0.0, 1.0));
   return {};
 }

@@ -6,6 +6,7 @@
 #include "chat/prompt_encoder.h"
 #include "worlds/chat_episode.h"
 #include "worlds/generator.h"
+#include "worlds/narrative.h"
 #include "worlds/small_talk.h"
 
 #include <algorithm>

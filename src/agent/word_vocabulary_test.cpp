@@ -2,6 +2,7 @@
 
 #include "agent/training_text.h"
 #include "tokenizer/tokenizer.h"
+#include "worlds/narrative.h"
 #include "worlds/phrase.h"
 
 #include <gtest/gtest.h>

@@ -27,8 +27,9 @@ worlds::WorldKey key_of(const QuestionSource& source, std::uint64_t index) {
           .index = index};
 }
 
-/// Stories leave ids for one question at least.
+/// Stories leave ids for one question at least, and can have one.
 worlds::WorldOptions with_room(worlds::WorldOptions options) {
+  options.change_share = 0.0;
   options.max_questions = std::max(options.max_questions, 1);
   return options;
 }

@@ -45,6 +45,7 @@ class Scribe {
     worlds::Simulator simulator(world);
     add(out, narrator.prompt());
     for (const worlds::TeacherStep& step : worlds::teacher_episode(world, options)) {
+      if (step.change) add(out, narrator.intervention(simulator.intervene(step.change->literal)));
       add(out, narrator.act_prefix());
       const auto best = worlds::optimal_actions(world, simulator.state());
       const auto n_valid = simulator.valid_actions().size();

@@ -68,8 +68,11 @@ ChatEpisode training_chat_episode(const WorldKey& key, const WorldOptions& optio
                      .result = text_of(narrator.goal_event(chapter.goal))},
         .steps = {},
         .closing = "Done: " + sentences(world, chapter.goal) + "."};
-    for (const TeacherStep& step : chapter.steps)
+    for (const TeacherStep& step : chapter.steps) {
+      ChatStep& before = turn.steps.empty() ? turn.set_goal : turn.steps.back();
+      if (step.change) before.result += text_of(narrator.intervention(step.change->outcome));
       turn.steps.push_back(act_step(world, narrator, step));
+    }
     episode.turns.push_back(std::move(turn));
   }
   return episode;

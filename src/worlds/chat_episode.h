@@ -33,7 +33,7 @@ struct ChatStep {
   std::string content;  ///< `<|act|><|e41|><|by|><|e7|><|e3|><|:|>`: the call is the event's body
   std::string tool;
   std::vector<Argument> arguments;
-  std::string result;                 ///< `<|obs|>...<|/ev|>`
+  std::string result;                 ///< `<|obs|>...<|/ev|>`, and what then changes from outside
   bool is_mistake = false;            ///< carries no loss on content and call
   std::vector<int> optimal_ids = {};  ///< as Piece::optimal_ids
 };

@@ -1,6 +1,7 @@
 #include "worlds/chat_episode.h"
 
 #include "worlds/generator.h"
+#include "worlds/narrative.h"
 #include "worlds/phrase.h"
 #include "worlds/small_talk.h"
 #include "worlds/test_world.h"
@@ -16,6 +17,7 @@ namespace {
 TEST(ChatEpisode, HoldsTheEventsOfTheNarrativeOfTheSameKey) {
   WorldOptions options = varied_worlds();
   options.max_episodes = 2;
+  options.change_share = 0.3;
   int n_second_goals = 0;
   for (std::uint64_t i = 0; i < 200; ++i) {
     const WorldKey key{

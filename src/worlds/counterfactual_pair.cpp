@@ -93,6 +93,7 @@ class PairTeller {
       : world_(world), options_(options), narrator_(world, options) {
     WorldOptions without_mistakes = options;
     without_mistakes.mistake_share = 0.0;
+    without_mistakes.change_share = 0.0;
     steps_ = teacher_episode(world, without_mistakes);
     add(narrator_.prompt());
     n_prompt_events_ = events_of(actual_).size();

@@ -1,5 +1,6 @@
 #include "worlds/decontamination.h"
 
+#include "worlds/narrative.h"
 #include "worlds/narrator.h"
 #include "worlds/test_world.h"
 

@@ -1,23 +1,16 @@
 #include "worlds/narrator.h"
 
 #include "base/check.h"
-#include "worlds/generator.h"
 #include "worlds/phrase.h"
 #include "worlds/question_text.h"
-#include "worlds/story.h"
-#include "worlds/teacher.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 
 namespace hadal::worlds {
 namespace {
-
-constexpr std::string_view kHeaderEnd = "<|:|>";
-constexpr std::string_view kCloser = "<|/ev|>";
 
 std::string id_token(int id) {
   return fmt::format("<|e{}|>", id);
@@ -301,105 +294,12 @@ std::string call_text(const World& world, const Mechanism& action) {
       tool_name(world, action), world.domain->parameter, item_name(world, action));
 }
 
-namespace {
-
-/// Takes what stands between `open` and `close` and moves `text` behind it; nothing if either is
-/// missing.
-std::optional<std::string_view> take_between(std::string_view& text, std::string_view open,
-                                             std::string_view close) {
-  const std::size_t begin = text.find(open);
-  if (begin == std::string_view::npos) return std::nullopt;
-  const std::size_t from = begin + open.size();
-  const std::size_t to = text.find(close, from);
-  if (to == std::string_view::npos) return std::nullopt;
-  const auto inside = text.substr(from, to - from);
-  text.remove_prefix(to + close.size());
-  return inside;
-}
-
-std::vector<int> read_causes(std::string_view header) {
-  std::vector<int> causes;
-  while (auto number = take_between(header, "<|e", "|>")) {
-    int id = -1;
-    const auto [end, failure] =
-        std::from_chars(number->data(), number->data() + number->size(), id);
-    if (failure == std::errc() && end == number->data() + number->size() && id >= 0 &&
-        id < kEventIds)
-      causes.push_back(id);
-  }
-  return causes;
-}
-
-}  // namespace
-
-WrittenHeader parse_act_header(std::string_view text) {
-  constexpr std::string_view kActOpener = "<|act|>";
-  const std::size_t begin = text.find(kActOpener);
-  if (begin == std::string_view::npos) return {};
-  text.remove_prefix(begin + kActOpener.size());
-  text = text.substr(0, text.find(kHeaderEnd));
-  const std::size_t by = text.find("<|by|>");
-  const auto ids = read_causes(text.substr(0, by));
-  WrittenHeader header;
-  if (!ids.empty()) header.id = ids.front();
-  if (by != std::string_view::npos) header.causes = read_causes(text.substr(by));
-  return header;
-}
-
-std::optional<WrittenAct> parse_act(std::string_view text) {
-  const std::size_t header_end = text.find(kHeaderEnd);
-  if (header_end == std::string_view::npos) return std::nullopt;
-  WrittenAct act{.causes = read_causes(text.substr(0, header_end)), .tool = {}, .arguments = {}};
-  std::string_view body = text.substr(header_end);
-  body = body.substr(0, body.find(kCloser));
-  auto call = take_between(body, "<｜DSML｜invoke", "</｜DSML｜invoke>");
-  if (!call) return std::nullopt;
-  const auto tool = take_between(*call, " name=\"", "\">");
-  if (!tool) return std::nullopt;
-  act.tool = *tool;
-  while (auto parameter = take_between(*call, "<｜DSML｜parameter", "</｜DSML｜parameter>")) {
-    const auto name = take_between(*parameter, " name=\"", "\"");
-    const auto kind = take_between(*parameter, " string=\"", "\">");
-    if (!name || !kind) return std::nullopt;
-    act.arguments.push_back({std::string(*name), std::string(*parameter)});
-  }
-  return act;
-}
-
-std::optional<WrittenAct> parse_compact_act(std::string_view text, std::string_view parameter) {
-  const std::size_t header_end = text.find(kHeaderEnd);
-  if (header_end == std::string_view::npos) return std::nullopt;
-  std::string_view body = text.substr(header_end + kHeaderEnd.size());
-  body = body.substr(0, body.find(kCloser));
-  if (body.starts_with(' ')) body.remove_prefix(1);
-  const std::size_t space = body.find(' ');
-  if (space == std::string_view::npos || space == 0 || body.ends_with(' ') ||
-      body.find("  ") != std::string_view::npos)
-    return std::nullopt;
-  return WrittenAct{.causes = read_causes(text.substr(0, header_end)),
-                    .tool = std::string(body.substr(0, space)),
-                    .arguments = {{std::string(parameter), std::string(body.substr(space + 1))}}};
-}
-
-std::optional<WrittenAnswer> read_answer(std::string_view text) {
-  const std::size_t header_end = text.find(kHeaderEnd);
-  if (header_end == std::string_view::npos) return std::nullopt;
-  std::string_view body = text.substr(header_end + kHeaderEnd.size());
-  body = body.substr(0, body.find(kCloser));
-  body = body.substr(0, body.find(" because"));
-  if (body.starts_with(' ')) body.remove_prefix(1);
-  if (body.ends_with(',')) body.remove_suffix(1);
-  if (body.empty()) return std::nullopt;
-  return WrittenAnswer{.causes = read_causes(text.substr(0, header_end)),
-                       .answer = std::string(body)};
-}
-
 std::optional<WrittenAct> Narrator::read_act(std::string_view text) const {
   if (!is_compact()) return parse_act(text);
   if (options_.act_words) return parse_compact_act(text, world_->domain->parameter);
-  const std::size_t header_end = text.find(kHeaderEnd);
-  if (header_end == std::string_view::npos) return std::nullopt;
-  WrittenAct act{.causes = read_causes(text.substr(0, header_end)), .tool = {}, .arguments = {}};
+  const auto causes = parse_causes(text);
+  if (!causes) return std::nullopt;
+  WrittenAct act{.causes = *causes, .tool = {}, .arguments = {}};
   const int mechanism = act.causes.empty() ? -1 : mechanism_of(act.causes.front());
   if (mechanism < 0) return std::nullopt;
   const Mechanism& action = world_->mechanisms[static_cast<std::size_t>(mechanism)];
@@ -466,47 +366,6 @@ QuestionText Narrator::question(const Question& question) {
                         {id_token(answer), options_.weights.act_id}};
   text.answer_pieces = {{cause_list(text.causes) + "<|:|> " + words.answer + "<|/ev|>", weight}};
   return text;
-}
-
-std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& options) {
-  const Story story = make_story(key, options);
-  Narrator narrator(story.world, options);
-  std::vector<Piece> pieces = narrator.prompt();
-  for (const Chapter& chapter : story.chapters) {
-    if (&chapter != &story.chapters.front()) append(pieces, narrator.goal_event(chapter.goal));
-    for (const TeacherStep& step : chapter.steps) {
-      std::vector<Piece> prefix = narrator.act_prefix();
-      prefix.front().optimal_ids = narrator.ids_of(step.optimal);
-      append(pieces, std::move(prefix));
-      append(pieces, narrator.act_body(step.mechanism, step.is_mistake));
-      append(pieces, narrator.observation(step.outcome));
-    }
-  }
-  for (const Question& question : draw_questions(story, options)) {
-    QuestionText text = narrator.question(question);
-    append(pieces, std::move(text.ask_pieces));
-    append(pieces, std::move(text.prefix_pieces));
-    append(pieces, std::move(text.answer_pieces));
-  }
-  append(pieces, narrator.ending());
-  return pieces;
-}
-
-std::vector<Question> draw_questions(const Story& story, const WorldOptions& options) {
-  std::vector<Question> questions;
-  const WorldKey& key = story.world.key;
-  RandomStream random(splitmix64_at(splitmix64_at(fnv1a64("questions"), key.seed),
-                                    key.index * 16 + static_cast<std::uint64_t>(key.depth)));
-  if (options.max_questions <= 0 || random.uniform() >= options.question_share) return questions;
-  const std::uint32_t n = 1 + random.below(static_cast<std::uint32_t>(options.max_questions));
-  const History history = history_of(story);
-  auto types = kQuestionTypes;
-  for (std::uint32_t i = 0; i < n; ++i) {  // different types
-    std::swap(types[i], types[i + random.below(static_cast<std::uint32_t>(types.size()) - i)]);
-    if (auto question = draw_question(story.world, history, types[i], random))
-      questions.push_back(std::move(*question));
-  }
-  return questions;
 }
 
 }  // namespace hadal::worlds

@@ -21,6 +21,7 @@
 #include "worlds/question.h"
 #include "worlds/simulator.h"
 #include "worlds/world.h"
+#include "worlds/written_event.h"
 
 #include <array>
 #include <optional>
@@ -29,8 +30,6 @@
 
 namespace hadal::worlds {
 
-inline constexpr int kEventIds =
-    96;  ///< <|e0|> .. <|e95|>; reused, oldest first, by a longer conversation
 inline constexpr std::string_view kBosToken = "<｜begin▁of▁sentence｜>";
 inline constexpr std::string_view kEosToken = "<｜end▁of▁sentence｜>";
 
@@ -49,14 +48,6 @@ struct Piece {
 };
 
 std::string text_of(const std::vector<Piece>& pieces);
-
-/// An act as a model wrote it after act_prefix(): `<|e7|><|e3|><|:|><｜DSML｜invoke
-/// name="heat">...`.
-struct WrittenAct {
-  std::vector<int> causes;  ///< in order; the first should be the mechanism
-  std::string tool;
-  std::vector<Argument> arguments;
-};
 
 /// An ask event and its ans event. A model under test reads ask_pieces and prefix_pieces and writes
 /// the rest, which should begin with the causes and then say `answer` (read_answer).
@@ -154,36 +145,5 @@ class Narrator {
 
 /// The call of an action as it stands in an act: <｜DSML｜invoke name="heat">...</｜DSML｜invoke>
 std::string call_text(const World& world, const Mechanism& action);
-
-/// Reads such a text, which may end early or go on behind the closer. Nothing if there is no
-/// complete call in it.
-std::optional<WrittenAct> parse_act(std::string_view text);
-
-/// The header of an act as a model wrote it: `<|act|><|e41|><|by|><|e7|><|e3|><|:|>`.
-struct WrittenHeader {
-  std::optional<int> id;
-  std::vector<int> causes;
-};
-/// Reads it wherever it stands in `text`; empty if there is none.
-WrittenHeader parse_act_header(std::string_view text);
-/// The same for the compact form, `<|e7|><|e3|><|:|> heat red pan<|/ev|>`: a tool, and an item as
-/// the argument of the given name. Nothing unless the body is two or more words with single spaces
-/// between and no space but one before them, closed or at the end of the text.
-std::optional<WrittenAct> parse_compact_act(std::string_view text, std::string_view parameter);
-
-/// An answer as a model wrote it behind prefix_pieces: the causes it names, and what it says before
-/// its reasons. Nothing if there is no body.
-struct WrittenAnswer {
-  std::vector<int> causes;
-  std::string answer;
-};
-std::optional<WrittenAnswer> read_answer(std::string_view text);
-
-/// The questions that training_narrative() ends with; none with question_share = 0.
-std::vector<Question> draw_questions(const Story& story, const WorldOptions& options);
-
-/// One whole training sequence: an episode by a teacher who now and then errs
-/// (options.mistake_share) and recovers.
-std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& options);
 
 }  // namespace hadal::worlds

@@ -3,6 +3,7 @@
 #include "worlds/narrator.h"
 
 #include "worlds/generator.h"
+#include "worlds/narrative.h"
 #include "worlds/test_world.h"
 #include "worlds/text_reader.h"
 

@@ -58,6 +58,8 @@ struct WorldOptions {
   // Training episodes.
   double mistake_share = 0.2;  ///< wrong or useless actions: no loss on them, but on what follows
   int max_mistakes = 3;        ///< per episode
+  double change_share = 0.0;   ///< episodes in which one fact changes from outside, and the teacher
+                               ///< plans anew; no question follows such a story
   // Longer narratives (not in the chat format).
   int max_episodes = 1;  ///< 1 to this many goals after each other in one world
   double question_share =

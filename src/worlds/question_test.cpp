@@ -2,6 +2,7 @@
 // code that made the answer.
 #include "worlds/question.h"
 
+#include "worlds/narrative.h"
 #include "worlds/narrator.h"
 #include "worlds/test_world.h"
 

@@ -12,9 +12,17 @@ namespace hadal::worlds {
 namespace {
 
 State state_after(const World& world, State state, const std::vector<TeacherStep>& steps) {
-  for (const TeacherStep& taken : steps)
+  for (const TeacherStep& taken : steps) {
+    if (taken.change) state = settle(world, with(state, taken.change->literal), nullptr);
     if (taken.outcome.valid) state = step(world, state, taken.mechanism);
+  }
   return state;
+}
+
+std::size_t n_events_of(const std::vector<TeacherStep>& steps) {
+  const auto n_changes = std::count_if(steps.begin(), steps.end(),
+                                       [](const TeacherStep& s) { return s.change.has_value(); });
+  return 2 * steps.size() + static_cast<std::size_t>(n_changes);
 }
 
 /// The one of a few drawn literals that is farthest away, yet within the depth of the world.
@@ -45,6 +53,13 @@ void mark_ancestors(World& world, const World& of) {
 
 }  // namespace
 
+bool has_changes(const Story& story) {
+  for (const Chapter& chapter : story.chapters)
+    for (const TeacherStep& taken : chapter.steps)
+      if (taken.change) return true;
+  return false;
+}
+
 Story make_story(const WorldKey& key, const WorldOptions& options) {
   Story story{.world = generate_world(key, options), .chapters = {}};
   World& world = story.world;
@@ -56,7 +71,7 @@ Story make_story(const WorldKey& key, const WorldOptions& options) {
       1 + random.below(static_cast<std::uint32_t>(options.max_episodes));
   const auto n_question_events = static_cast<std::size_t>(2 * options.max_questions);
   std::size_t n_events = world.facts.size() + world.mechanisms.size() + 1 +
-                         2 * story.chapters.front().steps.size() + n_question_events;
+                         n_events_of(story.chapters.front().steps) + n_question_events;
   World now = world;
   while (story.chapters.size() < n_chapters) {
     now.initial = state_after(now, now.initial, story.chapters.back().steps);
@@ -64,7 +79,7 @@ Story make_story(const WorldKey& key, const WorldOptions& options) {
     if (!goal) break;
     now.goal = {*goal};
     auto steps = teacher_episode(now, options, story.chapters.size());
-    n_events += 1 + 2 * steps.size();
+    n_events += 1 + n_events_of(steps);
     if (n_events > static_cast<std::size_t>(kEventIds)) break;
     mark_ancestors(world, now);
     story.chapters.push_back({now.goal, std::move(steps)});

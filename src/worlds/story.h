@@ -19,6 +19,9 @@ struct Story {
   std::vector<Chapter> chapters;  ///< not empty; each begins where the one before has ended
 };
 
+/// Does something in it change from outside?
+bool has_changes(const Story& story);
+
 /// Deterministic in `key`. With max_episodes = 1 it is teacher_episode() and nothing else. A later
 /// goal is a literal that is false by then and can be reached in at most key.depth actions; a story
 /// ends early when there is none, or when the event ids would not suffice.

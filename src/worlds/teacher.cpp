@@ -2,9 +2,11 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "worlds/change.h"
 #include "worlds/plan.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hadal::worlds {
 namespace {
@@ -24,6 +26,15 @@ std::vector<int> harmless_mistakes(const World& world, State state, const std::v
   return mistakes;
 }
 
+/// Changes `simulator`; nothing if no change fits.
+std::optional<OutsideChange> draw_change(const World& world, Simulator& simulator,
+                                         RandomStream& random) {
+  const auto changes = fitting_changes(world, simulator);
+  if (changes.empty()) return std::nullopt;
+  const Literal literal = changes[random.below(static_cast<std::uint32_t>(changes.size()))];
+  return OutsideChange{literal, simulator.intervene(literal)};
+}
+
 }  // namespace
 
 std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions& options,
@@ -34,7 +45,12 @@ std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions&
   std::vector<TeacherStep> steps;
   Simulator simulator(world);
   int n_mistakes = 0;
+  std::optional<std::size_t> change_at;  // number of steps before it
+  if (options.change_share > 0.0 && random.uniform() < options.change_share)
+    change_at = random.below(static_cast<std::uint32_t>(world.key.depth));
   while (!simulator.goal_reached()) {
+    std::optional<OutsideChange> change;
+    if (change_at == steps.size()) change = draw_change(world, simulator, random);
     const auto best = optimal_actions(world, simulator.state());
     HADAL_CHECK(!best.empty(), "mistakes must leave the goal within reach");
     const auto draw = [&](const std::vector<int>& from) {
@@ -46,7 +62,7 @@ std::vector<TeacherStep> teacher_episode(const World& world, const WorldOptions&
     is_mistake = is_mistake && !mistakes.empty();
     n_mistakes += is_mistake ? 1 : 0;
     const int mechanism = draw(is_mistake ? mistakes : best);
-    steps.push_back({mechanism, is_mistake, simulator.apply(mechanism), best});
+    steps.push_back({mechanism, is_mistake, simulator.apply(mechanism), best, std::move(change)});
   }
   return steps;
 }

@@ -6,16 +6,24 @@
 #include "worlds/simulator.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace hadal::worlds {
+
+/// What changes from outside, and what follows by itself.
+struct OutsideChange {
+  Literal literal;
+  Outcome outcome;
+};
 
 struct TeacherStep {
   int mechanism;
   bool is_mistake;  ///< not the beginning of any shortest plan from there; the goal stays within
                     ///< reach
   Outcome outcome;
-  std::vector<int> optimal;  ///< mechanisms with which a shortest plan could begin
+  std::vector<int> optimal;                  ///< mechanisms with which a shortest plan could begin
+  std::optional<OutsideChange> change = {};  ///< before this step
 };
 
 /// A successful episode. Deterministic in world.key. Where several actions are best, one is drawn.

@@ -48,6 +48,33 @@ TEST(Teacher, OneActionInFiveIsAMistakeOfBothKinds) {
   EXPECT_LT(n_invalid, n_mistakes * 9 / 10);
 }
 
+TEST(Teacher, PlansAnewAfterAChangeFromOutside) {
+  WorldOptions options;
+  options.change_share = 1.0;
+  int n_changes = 0;
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    const World world =
+        generate_world({.depth = static_cast<int>(i % 3) + 1, .index = i}, varied_worlds());
+    Simulator simulator(world);
+    int n_here = 0;
+    for (const TeacherStep& step : teacher_episode(world, options)) {
+      if (step.change) {
+        const auto before = optimal_actions(world, simulator.state());
+        ASSERT_FALSE(holds(step.change->literal, simulator.state()));
+        EXPECT_EQ(simulator.intervene(step.change->literal).text, step.change->outcome.text);
+        EXPECT_NE(optimal_actions(world, simulator.state()), before);
+        ++n_here;
+      }
+      EXPECT_EQ(optimal_actions(world, simulator.state()), step.optimal);
+      simulator.apply(step.mechanism);
+    }
+    EXPECT_TRUE(simulator.goal_reached());
+    EXPECT_LE(n_here, 1);
+    n_changes += n_here;
+  }
+  EXPECT_GT(n_changes, 300);
+}
+
 TEST(Teacher, WithoutMistakesThePlanIsOptimal) {
   for (std::uint64_t i = 0; i < 300; ++i) {
     const World world =

@@ -165,14 +165,23 @@ TEST_F(BuiltIn, AnswersQuestionsFromStdin) {
   const Outcome run = run_program(play,
                                   "why 2\nwhy 9\nWHAT\nwhat if the plain vase is hot?\n"
                                   "what if the moon is full\nwhat if the plain vase is hot after "
-                                  "0\nfacts\ngraph\nhelp\n");
+                                  "0\nfacts\ngraph\ncount 3\ncount none\noff\nhelp\n");
 
   ASSERT_EQ(run.exit_code, 0) << run.err;
   for (const char* expected :
        {"Why a2", "\"9\" is no step", "\"WHAT\" is no question", "after step 1)",
         "from the change on", "\"the moon is full\" is no fact", "nothing to change", "cold or hot",
-        "w1", "what if FACT"})
+        "w1", "what if FACT", "valid actions", "count takes a number"})
     EXPECT_NE(run.out.find(expected), std::string::npos) << expected << "\n" << run.out;
+
+  const auto n_tellings = [&] {
+    std::size_t n = 0;
+    for (std::size_t at = 0; (at = run.out.find("True at the start", at)) != std::string::npos;
+         ++at)
+      ++n;
+    return n;
+  };
+  EXPECT_EQ(n_tellings(), 2u) << "once more with \"off\"";
 
   const Outcome left = run_program(play, "quit\nwhy 1\n");
   EXPECT_EQ(left.out.find("Why"), std::string::npos) << left.out;

@@ -40,18 +40,34 @@ void SequenceState::reserve(std::size_t n_tokens) {
   if (world_model_) world_model_->reserve(n_tokens + kMaxRollback);
 }
 
-std::size_t SequenceState::bytes() const {
-  std::size_t total = world_model_ ? world_model_->bytes() : 0;
-  const auto add_compressor = [&](const std::optional<CompressorState>& c) {
-    if (c) total += c->values.bytes() + c->gates.bytes() + c->rows.bytes();
+std::size_t SequenceState::tail_bytes() const {
+  std::size_t total = world_model_ ? world_model_->graph.bytes() : 0;
+  const auto add_rings = [&](const std::optional<CompressorState>& c) {
+    if (c) total += c->values.bytes() + c->gates.bytes();
   };
   for (const auto* layers : {&layers_, &mtp_layers_}) {
     for (const LayerState& layer : *layers) {
       total += layer.window.bytes();
-      add_compressor(layer.attention);
-      add_compressor(layer.indexer);
+      add_rings(layer.attention);
+      add_rings(layer.indexer);
     }
   }
+  return total;
+}
+
+std::size_t SequenceState::bytes() const {
+  std::size_t total = tail_bytes();
+  const auto add_rows = [&](const std::optional<CompressorState>& c) {
+    if (c) total += c->rows.bytes();
+  };
+  for (const auto* layers : {&layers_, &mtp_layers_}) {
+    for (const LayerState& layer : *layers) {
+      add_rows(layer.attention);
+      add_rows(layer.indexer);
+    }
+  }
+  if (world_model_)
+    for (const RowStore& store : world_model_->rows) total += store.bytes();
   return total;
 }
 

@@ -79,6 +79,8 @@ class SequenceState {
 
   /// Of rings, of pages with rows in them and of the graph.
   std::size_t bytes() const;
+  /// The part that a clone copies: of rings and of the graph.
+  std::size_t tail_bytes() const;
 
   LayerState& layer(std::size_t i) { return layers_[i]; }
   LayerState& mtp_layer(std::size_t i) { return mtp_layers_[i]; }

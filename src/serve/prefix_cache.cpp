@@ -1,0 +1,201 @@
+#include "serve/prefix_cache.h"
+
+#include "base/check.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace hadal {
+
+struct PrefixCache::Node {
+  Node* parent = nullptr;
+  std::vector<std::int32_t> edge;  ///< tokens from the parent to here; empty in the root alone
+  std::size_t n_tokens = 0;        ///< from the root to here
+  std::map<std::int32_t, std::unique_ptr<Node>> children;  ///< by the first token of their edges
+
+  std::shared_ptr<const SequenceState> state;
+  SnapshotKind kind = SnapshotKind::interval;
+  std::size_t tail_bytes = 0;
+  bool was_evicted = false;
+  std::uint64_t used = 0;  ///< clock_ at the last use
+  /// GreedyDual-Size (Cao and Irani 1997): what it saves per byte, above the worth of the snapshot
+  /// that was given up last when this one was used last. So value and age are one number.
+  double worth = 0.0;
+};
+
+namespace {
+
+std::size_t common_length(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
+  const std::size_t n = std::min(a.size(), b.size());
+  return static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n), b.begin()).first -
+      a.begin());
+}
+
+}  // namespace
+
+PrefixCache::PrefixCache(Limits limits, std::function<std::size_t()> page_bytes)
+    : limits_(limits), page_bytes_(std::move(page_bytes)), root_(std::make_unique<Node>()) {}
+
+PrefixCache::~PrefixCache() = default;
+
+PrefixMatch PrefixCache::find(std::span<const std::int32_t> tokens, std::size_t max_restored) {
+  PrefixMatch match;
+  Node* best = nullptr;
+  Node* node = root_.get();
+  while (true) {
+    const auto rest = tokens.subspan(node->n_tokens);
+    const auto child = rest.empty() ? node->children.end() : node->children.find(rest.front());
+    if (child == node->children.end()) break;
+    Node* next = child->second.get();
+    const std::size_t n = common_length(next->edge, rest);
+    match.n_known = node->n_tokens + n;
+    if (n < next->edge.size()) break;
+    node = next;
+    node->used = ++clock_;
+    if (node->n_tokens > max_restored) continue;
+    if (node->state) best = node;
+    if (node->state || node->was_evicted) match.was_evicted = !node->state;
+  }
+  if (best != nullptr) {
+    touch(*best);
+    match.state = best->state;
+  }
+  return match;
+}
+
+void PrefixCache::touch(Node& node) {
+  const Node* above = node.parent;
+  while (above != nullptr && !above->state) above = above->parent;
+  const std::size_t n_saved = node.n_tokens - (above == nullptr ? 0 : above->n_tokens);
+  node.worth = floor_ + static_cast<double>(n_saved) / static_cast<double>(node.tail_bytes + 1);
+  node.used = ++clock_;
+}
+
+void PrefixCache::insert(std::span<const std::int32_t> tokens, const SequenceState& state,
+                         SnapshotKind kind) {
+  HADAL_CHECK(state.n_tokens() == tokens.size(), "a snapshot is found by what it has processed");
+  if (tokens.empty()) return;
+  Node& node = node_at(tokens);
+  if (!node.state) {
+    node.state = std::make_shared<const SequenceState>(state.clone());
+    node.tail_bytes = state.tail_bytes();
+    node.kind = kind;
+    node.was_evicted = false;
+    tail_bytes_ += node.tail_bytes;
+    ++n_snapshots_;
+  }
+  node.kind = std::max(node.kind, kind);
+  touch(node);
+  shrink();
+}
+
+PrefixCache::Node& PrefixCache::node_at(std::span<const std::int32_t> tokens) {
+  Node* node = root_.get();
+  while (node->n_tokens < tokens.size()) {
+    const auto rest = tokens.subspan(node->n_tokens);
+    std::unique_ptr<Node>& slot = node->children[rest.front()];
+    if (!slot) {
+      slot = std::make_unique<Node>();
+      slot->parent = node;
+      slot->edge.assign(rest.begin(), rest.end());
+      slot->n_tokens = tokens.size();
+      slot->used = ++clock_;
+      n_tokens_ += rest.size();
+      return *slot;
+    }
+    const std::size_t n = common_length(slot->edge, rest);
+    node = n < slot->edge.size() ? &split(*slot, n) : slot.get();
+  }
+  return *node;
+}
+
+/// Puts a node into the edge to `node`, `n` tokens behind its parent, and returns it.
+PrefixCache::Node& PrefixCache::split(Node& node, std::size_t n) {
+  Node* parent = node.parent;
+  std::unique_ptr<Node>& slot = parent->children[node.edge.front()];
+  std::unique_ptr<Node> lower = std::move(slot);
+  slot = std::make_unique<Node>();
+  Node& upper = *slot;
+  const auto cut = lower->edge.begin() + static_cast<std::ptrdiff_t>(n);
+  upper.parent = parent;
+  upper.edge.assign(lower->edge.begin(), cut);
+  upper.n_tokens = parent->n_tokens + n;
+  upper.used = lower->used;
+  lower->edge.erase(lower->edge.begin(), cut);
+  lower->parent = &upper;
+  const std::int32_t first = lower->edge.front();
+  upper.children[first] = std::move(lower);
+  return upper;
+}
+
+std::size_t PrefixCache::bytes() const {
+  return tail_bytes_ + (page_bytes_ ? page_bytes_() : 0);
+}
+
+void PrefixCache::shrink() {
+  while (n_snapshots_ > 0 && bytes() > limits_.max_bytes) {
+    Node* node = cheapest();
+    floor_ = std::max(floor_, node->worth);
+    node->was_evicted = true;
+    drop_snapshot(*node);
+    ++n_evicted_;
+  }
+  while (n_tokens_ > limits_.max_tokens) forget_oldest_text();
+}
+
+void PrefixCache::drop_snapshot(Node& node) {
+  node.state.reset();
+  tail_bytes_ -= node.tail_bytes;
+  node.tail_bytes = 0;
+  --n_snapshots_;
+}
+
+PrefixCache::Node* PrefixCache::cheapest() const {
+  Node* best = nullptr;
+  std::vector<Node*> waiting = {root_.get()};
+  while (!waiting.empty()) {
+    Node* node = waiting.back();
+    waiting.pop_back();
+    for (const auto& [token, child] : node->children) waiting.push_back(child.get());
+    if (!node->state) continue;
+    const auto key = [](const Node& n) { return std::tuple(n.kind, n.worth, n.used); };
+    if (best == nullptr || key(*node) < key(*best)) best = node;
+  }
+  return best;
+}
+
+void PrefixCache::forget_oldest_text() {
+  Node* oldest = nullptr;
+  std::vector<Node*> waiting = {root_.get()};
+  while (!waiting.empty()) {
+    Node* node = waiting.back();
+    waiting.pop_back();
+    for (const auto& [token, child] : node->children) waiting.push_back(child.get());
+    if (node->children.empty() && (oldest == nullptr || node->used < oldest->used)) oldest = node;
+  }
+  if (oldest->state) {
+    drop_snapshot(*oldest);
+    ++n_evicted_;
+  }
+  oldest->was_evicted = false;
+  prune(oldest);
+}
+
+void PrefixCache::prune(Node* node) {
+  while (node->parent != nullptr && node->children.empty() && !node->state && !node->was_evicted) {
+    Node* parent = node->parent;
+    n_tokens_ -= node->edge.size();
+    const std::int32_t first = node->edge.front();
+    parent->children.erase(first);
+    node = parent;
+  }
+}
+
+void PrefixCache::clear() {
+  root_ = std::make_unique<Node>();
+  n_snapshots_ = tail_bytes_ = n_tokens_ = 0;
+}
+
+}  // namespace hadal
