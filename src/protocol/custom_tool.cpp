@@ -17,7 +17,11 @@ using Json = nlohmann::ordered_json;
 /// surrogates is one character.
 std::size_t complete_unit(std::string_view text) {
   if (text.empty()) return 0;
-  if (text[0] != '\\') return 1;
+  if (text[0] != '\\') {
+    const auto first = static_cast<unsigned char>(text[0]);
+    const std::size_t length = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    return text.size() < length ? 0 : length;
+  }
   if (text.size() < 2) return 0;
   if (text[1] != 'u') return 2;
   if (text.size() < 6) return 0;
