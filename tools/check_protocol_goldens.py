@@ -58,6 +58,8 @@ def strictly(name, adapter, text):
         adapter.validate_json(text, strict=True)
     except ValidationError as error:
         for e in error.errors():
+            if e["input"] is None and e["loc"][-1] == "finish_reason" or "logprobs" in e["loc"] and e["input"] is None:
+                continue  # OpenAI's server sends null there, its types of /v1/completions forget it
             problems.append(f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}; found {str(e.get('input'))[:60]}")
 
 
@@ -114,7 +116,7 @@ def chat_case(url, stem, whole):
     check(stem, "tool calls", expected, list(calls.values()))
     if usage:
         check(stem, "usage", message.usage, usage)
-    if '"custom"' not in (ANSWERS / f"{stem}.sse").read_text():
+    if finish != "length" and '"custom"' not in (ANSWERS / f"{stem}.sse").read_text():  # else the helper refuses it
         with client.chat.completions.stream(model="m", messages=USER) as stream:
             final = stream.get_final_completion()
         check(stem, "accumulated content", choice.message.content or "", final.choices[0].message.content or "")
@@ -177,8 +179,8 @@ def messages_case(url, stem, whole):
 def error_case(url, file):
     kind, status = file.stem.split("-")[1], int(file.stem.rsplit("-", 1)[1])
     classes = {400: "BadRequestError", 401: "AuthenticationError", 403: "PermissionDeniedError", 404: "NotFoundError",
-               409: "ConflictError", 413: "RequestTooLargeError" if kind == "anthropic" else "APIStatusError",
-               429: "RateLimitError", 500: "InternalServerError", 501: "InternalServerError",
+               409: "ConflictError", 413: "ContentTooLargeError" if kind == "anthropic" else "APIStatusError",
+               429: "RateLimitError", 500: "InternalServerError", 501: "HTTPNotImplementedError" if kind == "anthropic" else "InternalServerError",
                503: "ServiceUnavailableError" if kind == "anthropic" else "InternalServerError", 529: "OverloadedError"}
     try:
         if kind == "openai":

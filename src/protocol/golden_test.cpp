@@ -4,6 +4,7 @@
 #include "chat/prompt_encoder.h"
 #include "protocol/json_text.h"
 #include "protocol/script_for_test.h"
+#include "protocol/sse.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -166,25 +167,25 @@ TEST(ProtocolGoldens, FailuresAndSignsOfLifeAreThoseThatOfficialClientsAccepted)
        {"chat-vendor", "completions-minimal", "responses-minimal", "messages-minimal"}) {
     const ApiRequest request = golden_request(name);
     const auto stream = make_answer_stream(request, test_head());
-    std::string text = stream->begin({}) + stream->keep_alive();
+    std::string text = stream->begin({});
+    text += stream->keep_alive();
     text += stream->progress(512, 1024, 128, 0.25);
     text += stream->event(ContentDelta{"Hel"});
-    const ApiError error{.kind = ApiError::Kind::overloaded, .message = "out of memory"};
+    const ApiError error = test_error(ApiError::Kind::overloaded, "out of memory");
     expect_golden("answers/" + name + ".failed.sse", text + stream->fail(error));
 
     const auto alive = make_answer_stream(request, test_head());
-    text = alive->begin({}) + alive->keep_alive() + alive->progress(512, 1024, 128, 0.25);
-    text += alive->event(ContentDelta{"Hello"}) + alive->keep_alive();
-    text += alive->end(answer_of({ContentDelta{"Hello"}}, FinishReason::stop));
+    text = in_order({alive->begin({}), alive->keep_alive(), alive->progress(512, 1024, 128, 0.25),
+                     alive->event(ContentDelta{"Hello"}), alive->keep_alive(),
+                     alive->end(answer_of({ContentDelta{"Hello"}}, FinishReason::stop))});
     expect_golden("answers/" + name + ".alive.sse", text);
   }
 }
 
 TEST(ProtocolGoldens, ErrorsAreThoseThatOfficialClientsMapToTheirClasses) {
   for (std::size_t kind = 0; kind <= static_cast<std::size_t>(ApiError::Kind::overloaded); ++kind) {
-    const ApiError error{.kind = static_cast<ApiError::Kind>(kind),
-                         .message = "why",
-                         .field = kind == 0 ? "messages[0].role" : ""};
+    const ApiError error =
+        test_error(static_cast<ApiError::Kind>(kind), "why", kind == 0 ? "messages[0].role" : "");
     for (const Protocol protocol : {Protocol::chat, Protocol::messages}) {
       const std::string name = protocol == Protocol::chat ? "openai" : "anthropic";
       expect_golden(

@@ -39,8 +39,9 @@ void use(const std::string& name, const std::string& body, std::size_t& n_errors
   const auto request = parse_named(name, body);
   if (!request) {
     ++n_errors;
-    if (body.starts_with('{'))
+    if (body.starts_with('{')) {
       EXPECT_FALSE(field_of(request.error()).empty()) << body << "\n" << request.error().message;
+    }
     EXPECT_TRUE(is_valid_utf8(api_error(request.error()).message)) << body;
     EXPECT_TRUE(Json::accept(error_body(api_error(request.error()), Protocol::chat, "r"))) << body;
     return;
@@ -84,7 +85,8 @@ TEST(HostileRequest, EveryValueLeftOutIsAnErrorOrASuccess) {
   std::size_t n_errors = 0;
   for (const std::string& name : golden_requests()) {
     const Json root = Json::parse(read_golden("requests/" + name + ".json"));
-    for (const auto& [path, value] : root.flatten().items()) {
+    const Json flat = root.flatten();
+    for (const auto& [path, value] : flat.items()) {
       Json cut = root;
       const Json::json_pointer place(path);
       Json& parent = cut[place.parent_pointer()];

@@ -88,12 +88,12 @@ class MessagesStream final : public AnswerStream {
 
   std::string end(const Answer& answer) override {
     const AnswerChoice choice = first_choice(answer);
-    return close() +
-           frame("message_delta", {{"delta",
-                                    {{"stop_reason", stop_reason_name(choice)},
-                                     {"stop_sequence", stop_sequence_json(choice)}}},
-                                   {"usage", usage_json(answer.usage)}}) +
-           frame("message_stop", Json::object());
+    return in_order({close(),
+                     frame("message_delta", {{"delta",
+                                              {{"stop_reason", stop_reason_name(choice)},
+                                               {"stop_sequence", stop_sequence_json(choice)}}},
+                                             {"usage", usage_json(answer.usage)}}),
+                     frame("message_stop", Json::object())});
   }
 
   std::string fail(const ApiError& error) override {
@@ -146,8 +146,8 @@ class MessagesStream final : public AnswerStream {
   }
 
   std::string tell(const ContentDelta& e) {
-    return open(Block::text, {{"type", "text"}, {"text", ""}}) +
-           delta({{"type", "text_delta"}, {"text", e.text}});
+    return in_order({open(Block::text, {{"type", "text"}, {"text", ""}}),
+                     delta({{"type", "text_delta"}, {"text", e.text}})});
   }
 
   std::string tell(const ToolCallBegin& e) {

@@ -31,8 +31,9 @@ class ResponsesStream final : public AnswerStream {
         head_(std::move(head)) {}
 
   std::string begin(const Usage&) override {
-    return frame("response.created", {{"response", object({.status = "in_progress"})}}) +
-           frame("response.in_progress", {{"response", object({.status = "in_progress"})}});
+    return in_order(
+        {frame("response.created", {{"response", object({.status = "in_progress"})}}),
+         frame("response.in_progress", {{"response", object({.status = "in_progress"})}})});
   }
 
   std::string event(const ChatEvent& event, const EventDetails& details) override {
@@ -111,12 +112,12 @@ class ResponsesStream final : public AnswerStream {
       case Item::reasoning:
         return close_reasoning(status);
       case Item::text:
-        return item_frame("response.output_text.done",
-                          {{"content_index", 0},
-                           {"text", text_},
-                           {"logprobs", token_logprobs_json(logprobs_)}}) +
-               part_frame("response.content_part.done", text_part(text_, logprobs_)) +
-               done(text_item(style_, item_id_, status, text_, logprobs_));
+        return in_order({item_frame("response.output_text.done",
+                                    {{"content_index", 0},
+                                     {"text", text_},
+                                     {"logprobs", token_logprobs_json(logprobs_)}}),
+                         part_frame("response.content_part.done", text_part(text_, logprobs_)),
+                         done(text_item(style_, item_id_, status, text_, logprobs_))});
       case Item::call:
         return close_call(status);
     }
@@ -124,16 +125,16 @@ class ResponsesStream final : public AnswerStream {
   }
 
   std::string close_reasoning(std::string_view status) {
-    std::string frames;
     if (style_.as_summary)
-      frames = item_frame("response.reasoning_summary_text.done",
-                          {{"summary_index", 0}, {"text", text_}}) +
-               item_frame("response.reasoning_summary_part.done",
-                          {{"summary_index", 0}, {"part", summary_part(text_)}});
-    else
-      frames = item_frame("response.reasoning_text.done", {{"content_index", 0}, {"text", text_}}) +
-               part_frame("response.content_part.done", reasoning_part(text_));
-    return frames + done(reasoning_item(style_, item_id_, status, text_));
+      return in_order({item_frame("response.reasoning_summary_text.done",
+                                  {{"summary_index", 0}, {"text", text_}}),
+                       item_frame("response.reasoning_summary_part.done",
+                                  {{"summary_index", 0}, {"part", summary_part(text_)}}),
+                       done(reasoning_item(style_, item_id_, status, text_))});
+    return in_order(
+        {item_frame("response.reasoning_text.done", {{"content_index", 0}, {"text", text_}}),
+         part_frame("response.content_part.done", reasoning_part(text_)),
+         done(reasoning_item(style_, item_id_, status, text_))});
   }
 
   std::string close_call(std::string_view status) {
@@ -156,45 +157,52 @@ class ResponsesStream final : public AnswerStream {
                       {{"delta", text}});
   }
 
+  std::string open_reasoning() {
+    if (open_ == Item::reasoning) return {};
+    return in_order(
+        {open(Item::reasoning, "rs_"), added(reasoning_item(style_, item_id_, "in_progress", "")),
+         style_.as_summary ? item_frame("response.reasoning_summary_part.added",
+                                        {{"summary_index", 0}, {"part", summary_part("")}})
+                           : part_frame("response.content_part.added", reasoning_part(""))});
+  }
+
+  std::string open_text() {
+    if (open_ == Item::text) return {};
+    return in_order({open(Item::text, "msg_"),
+                     added(text_item(style_, item_id_, "in_progress", "", {})),
+                     part_frame("response.content_part.added", text_part("", {}))});
+  }
+
   std::string tell(const ReasoningDelta& e, const EventDetails&) {
-    std::string frames;
-    if (open_ != Item::reasoning) {
-      frames =
-          open(Item::reasoning, "rs_") + added(reasoning_item(style_, item_id_, "in_progress", ""));
-      frames += style_.as_summary ? item_frame("response.reasoning_summary_part.added",
-                                               {{"summary_index", 0}, {"part", summary_part("")}})
-                                  : part_frame("response.content_part.added", reasoning_part(""));
-    }
+    std::string frames = open_reasoning();
     text_ += e.text;
-    return frames + (style_.as_summary ? item_frame("response.reasoning_summary_text.delta",
-                                                    {{"summary_index", 0}, {"delta", e.text}})
-                                       : item_frame("response.reasoning_text.delta",
-                                                    {{"content_index", 0}, {"delta", e.text}}));
+    frames += style_.as_summary ? item_frame("response.reasoning_summary_text.delta",
+                                             {{"summary_index", 0}, {"delta", e.text}})
+                                : item_frame("response.reasoning_text.delta",
+                                             {{"content_index", 0}, {"delta", e.text}});
+    return frames;
   }
 
   std::string tell(const ContentDelta& e, const EventDetails& details) {
-    std::string frames;
-    if (open_ != Item::text) {
-      frames = open(Item::text, "msg_") +
-               added(text_item(style_, item_id_, "in_progress", "", {})) +
-               part_frame("response.content_part.added", text_part("", {}));
-    }
+    std::string frames = open_text();
     text_ += e.text;
     const auto logprobs = style_.has_logprobs ? details.logprobs : std::span<const TokenLogprob>{};
     logprobs_.insert(logprobs_.end(), logprobs.begin(), logprobs.end());
-    return frames +
-           item_frame("response.output_text.delta", {{"content_index", 0},
-                                                     {"delta", e.text},
-                                                     {"logprobs", token_logprobs_json(logprobs)}});
+    frames += item_frame(
+        "response.output_text.delta",
+        {{"content_index", 0}, {"delta", e.text}, {"logprobs", token_logprobs_json(logprobs)}});
+    return frames;
   }
 
   std::string tell(const ToolCallBegin& e, const EventDetails&) {
+    std::string frames = close("completed");
     tool_ = tool_called(style_.tools, e.name);
     const bool is_custom = tool_.kind == ApiTool::Kind::custom;
-    std::string frames = open(Item::call, is_custom ? "ctc_" : "fc_");
+    frames += open(Item::call, is_custom ? "ctc_" : "fc_");
     input_ = {};
     call_id_ = e.id;
-    return frames + added(call_item(tool_, item_id_, "in_progress", call_id_, ""));
+    frames += added(call_item(tool_, item_id_, "in_progress", call_id_, ""));
+    return frames;
   }
 
   std::string tell(const ToolCallArgumentsDelta& e, const EventDetails&) {

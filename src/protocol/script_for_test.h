@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -83,11 +84,23 @@ inline Message message_of(const std::vector<ChatEvent>& events) {
 }
 
 inline Answer answer_of(const std::vector<ChatEvent>& events, FinishReason reason) {
-  return {.choices = {{.message = message_of(events), .finish_reason = reason}},
-          .usage = {.n_prompt_tokens = 20,
-                    .n_cached_tokens = 12,
-                    .n_completion_tokens = 9,
-                    .n_reasoning_tokens = 4}};
+  Answer answer;
+  AnswerChoice& choice = answer.choices.emplace_back();
+  choice.message = message_of(events);
+  choice.finish_reason = reason;
+  answer.usage = {.n_prompt_tokens = 20,
+                  .n_cached_tokens = 12,
+                  .n_completion_tokens = 9,
+                  .n_reasoning_tokens = 4};
+  return answer;
+}
+
+inline ApiError test_error(ApiError::Kind kind, std::string message, std::string field = {}) {
+  ApiError error;
+  error.kind = kind;
+  error.message = std::move(message);
+  error.field = std::move(field);
+  return error;
 }
 
 inline std::string stream_of(const ApiRequest& request, const std::vector<ChatEvent>& events,

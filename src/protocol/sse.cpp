@@ -16,4 +16,10 @@ std::string sse_comment(std::string_view text) {
   return fmt::format(": {}\n\n", text);
 }
 
+std::string in_order(std::initializer_list<std::string> frames) {
+  std::string all;
+  for (const std::string& frame : frames) all += frame;
+  return all;
+}
+
 }  // namespace hadal

@@ -177,8 +177,9 @@ TEST(MessagesStream, OpensAndClosesOneBlockAfterTheOther) {
       EXPECT_EQ(type == "message_start", i == 0);
       EXPECT_EQ(type == "message_delta", i + 2 == frames.size());
       EXPECT_EQ(type == "message_stop", i + 1 == frames.size());
-      if (json.contains("index"))
+      if (json.contains("index")) {
         EXPECT_EQ(json["index"], is_open ? blocks.size() - 1 : blocks.size());
+      }
       if (type == "content_block_start") {
         EXPECT_FALSE(is_open);
         is_open = true;
@@ -237,7 +238,9 @@ TEST(ResponsesStream, NumbersEventsAndFinishesEachItemBeforeTheNext) {
           EXPECT_EQ(json["sequence_number"], i);
           EXPECT_EQ(type == "response.created", i == 0);
           EXPECT_EQ(type == "response.in_progress", i == 1);
-          if (json.contains("output_index")) EXPECT_EQ(json["output_index"], items.size());
+          if (json.contains("output_index")) {
+            EXPECT_EQ(json["output_index"], items.size());
+          }
           if (type == "response.output_item.added") {
             EXPECT_TRUE(open.empty() || open.ends_with("cut")) << open;
             open = json["item"]["id"];
@@ -247,7 +250,9 @@ TEST(ResponsesStream, NumbersEventsAndFinishesEachItemBeforeTheNext) {
           }
           if (type.ends_with(".delta")) text += json["delta"].template get<std::string>();
           for (const std::string key : {"text", "arguments", "input"})
-            if (type.ends_with(".done") && json.contains(key)) EXPECT_EQ(json[key], text);
+            if (type.ends_with(".done") && json.contains(key)) {
+              EXPECT_EQ(json[key], text);
+            }
           if (type == "response.output_item.done") {
             EXPECT_EQ(json["item"]["id"], open);
             items.push_back(json["item"]);
@@ -311,7 +316,8 @@ TEST(AnyStream, AnyOrderOfEventsGivesValidFrames) {
       const auto stream = make_answer_stream(request, test_head());
       std::string text = stream->begin({});
       for (const ChatEvent& event : events) text += stream->event(event);
-      text += random() % 2 == 0 ? stream->fail({.message = "m"}) : stream->end({});
+      text += random() % 2 == 0 ? stream->fail(test_error(ApiError::Kind::server_error, "m"))
+                                : stream->end({});
       for (const Frame& frame : frames_of(text))
         EXPECT_TRUE(frame.data == "[DONE]" || Json::accept(frame.data)) << frame.data;
     }

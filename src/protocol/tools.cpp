@@ -76,7 +76,9 @@ Result<void> read_custom_format(const Field& format, ApiTool& tool) {
 }
 
 Result<ApiTool> read_custom(const Field& custom, const std::string& name_space) {
-  ApiTool tool{.kind = ApiTool::Kind::custom, .name_space = name_space};
+  ApiTool tool;
+  tool.kind = ApiTool::Kind::custom;
+  tool.name_space = name_space;
   HADAL_ASSIGN(tool.wire_name, read_tool_name(custom));
   HADAL_ASSIGN(const auto description, optional_string(custom, "description"));
   tool.name = name_space.empty() ? tool.wire_name : name_space + "." + tool.wire_name;
