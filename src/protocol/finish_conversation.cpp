@@ -13,15 +13,29 @@ bool carries_more_than_text(const Message& message) {
 
 /// Developer messages are OpenAI's newer name for system messages. V4's own developer role is for
 /// internal use: it is a user turn that is forgotten when the next one comes (deepseek-v4.md 11.2).
+/// In front, one that follows a system message becomes its next paragraph, so that the tools stand
+/// behind both.
 void settle_roles(std::vector<Message>& messages) {
+  std::vector<Message> settled;
   bool is_front = true;
   for (Message& message : messages) {
-    const bool is_system = message.role == Role::system || message.role == Role::developer;
-    if (!is_system) is_front = is_front && message.role == Role::latest_reminder;
-    if (!is_system) continue;
-    const bool stays = is_front || carries_more_than_text(message);
-    message.role = stays ? Role::system : Role::user;
+    const bool is_developer = message.role == Role::developer;
+    if (!is_developer && message.role != Role::system) {
+      is_front = is_front && message.role == Role::latest_reminder;
+      settled.push_back(std::move(message));
+      continue;
+    }
+    const bool is_special = carries_more_than_text(message);
+    const bool joins = is_front && is_developer && !is_special && !settled.empty() &&
+                       settled.back().role == Role::system;
+    if (joins) {
+      settled.back().content += "\n\n" + message.content;
+      continue;
+    }
+    message.role = is_front || is_special ? Role::system : Role::user;
+    settled.push_back(std::move(message));
   }
+  messages = std::move(settled);
 }
 
 Message& first_system(std::vector<Message>& messages) {

@@ -191,13 +191,24 @@ TEST(ParseRequest, NoChoiceMeansNoToolsInTheConversation) {
             Role::user);
 }
 
+TEST(ParseRequest, DeveloperMessagesAreSystemMessages) {
+  const auto messages = messages_of(Protocol::chat, R"({"messages": [
+    {"role": "developer", "content": "a"}, {"role": "developer", "content": "b"},
+    {"role": "system", "content": "c"}, {"role": "user", "content": "d"}]})");
+
+  const std::vector<Message> expected = {{.role = Role::system, .content = "a\n\nb"},
+                                         {.role = Role::system, .content = "c"},
+                                         {.role = Role::user, .content = "d"}};
+  EXPECT_EQ(messages, expected);
+}
+
 TEST(ParseRequest, LaterSystemMessagesBecomeUserTurns) {
   const auto messages = messages_of(Protocol::chat, R"({"messages": [
-    {"role": "developer", "content": "a"}, {"role": "system", "content": "b"},
-    {"role": "user", "content": "c"}, {"role": "developer", "content": "d"}]})");
+    {"role": "system", "content": "a"}, {"role": "user", "content": "b"},
+    {"role": "system", "content": "c"}, {"role": "developer", "content": "d"}]})");
 
   const std::vector<Message> expected = {{.role = Role::system, .content = "a"},
-                                         {.role = Role::system, .content = "b"},
+                                         {.role = Role::user, .content = "b"},
                                          {.role = Role::user, .content = "c"},
                                          {.role = Role::user, .content = "d"}};
   EXPECT_EQ(messages, expected);
