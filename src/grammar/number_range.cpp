@@ -90,7 +90,11 @@ class RangeWriter {
     std::vector<StateId> lengths;
     const std::size_t longest = high ? high->size() : kMaxIntegerDigits;
     for (std::size_t n = low.size(); n <= longest; ++n) {
-      const std::string from = n == low.size() ? low : "1" + std::string(n - 1, '0');
+      std::string from = low;
+      if (n > low.size()) {
+        from.assign(n, '0');
+        from[0] = '1';
+      }
       const std::string to = high && n == high->size() ? *high : std::string(n, '9');
       if (from <= to) lengths.push_back(digits(from, to, next));
     }
@@ -139,7 +143,8 @@ class RangeWriter {
       if (digits[i]++ != '9') return digits;
       digits[i] = '0';
     }
-    return "1" + digits;
+    digits.insert(digits.begin(), '1');
+    return digits;
   }
   static std::string minus_one(std::string digits) {  // > 0
     for (std::size_t i = digits.size(); i-- > 0;) {
