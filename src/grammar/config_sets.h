@@ -35,8 +35,8 @@ inline constexpr std::size_t kMaxConfigs = 2048;
 inline constexpr std::size_t kMaxClosure = 16384;
 /// Sets in the table; above kMaxKnownSets they are forgotten as soon as they are left.
 inline constexpr std::size_t kMaxKnownSets = std::size_t{1} << 15;
-/// Stacks, 12 bytes each; where they run out, calls fail.
-inline constexpr std::size_t kMaxFrames = std::size_t{1} << 23;
+/// Stacks, about 50 bytes each; where they run out, calls fail.
+inline constexpr std::size_t kMaxFrames = std::size_t{1} << 21;
 
 /// One thread. Sets are numbers here; copy the configurations (`configs_of`) to keep one.
 class ConfigSets {

@@ -163,7 +163,7 @@ TEST(JsonSchema, RefusesByNameAndPlace) {
       {R"({"type": "object", "anyOf": [{"$ref": "#"}, {"type": "object"}]})", "is a branch"},
       {R"({"type": "text"})", "'type': expected null, boolean"},
       {R"({"minLength": -1})", "'minLength': expected a whole number"},
-      {R"({"pattern": "(?=a)"})", "look-around"},
+      {R"j({"pattern": "(?=a)"})j", "look-around"},
       {R"({"pattern": "("})", "not closed"},
       {R"({"items": [{}]})", "expected a schema"},
       {R"({"$schema": "https://example.com/mine"})", "'$schema'"},

@@ -54,6 +54,12 @@ bool changes_nothing(std::string_view keyword, const Schema& schema) {
   return false;
 }
 
+bool says_something(const Schema& schema) {
+  for (const auto& [keyword, value] : schema.items())
+    if (keyword != "$ref" && keyword != "allOf" && !is_annotation(keyword)) return true;
+  return false;
+}
+
 std::string escape_pointer(std::string_view key) {
   std::string step;
   for (const char c : key) step += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
@@ -227,7 +233,7 @@ Result<Conjunction> SchemaDocument::extend(Conjunction base, const Schema& branc
     }
     if (!done.insert(step.schema).second) continue;
     HADAL_TRY(check_keywords(step.schema));
-    base.schemas.push_back({step.schema});
+    if (says_something(*step.schema)) base.schemas.push_back({step.schema});
     if (base.schemas.size() > kMaxSchemaConjuncts) {
       return refuse(step.schema, "allOf",
                     fmt::format("and $ref ask one value to satisfy more than {} schemas",
@@ -248,6 +254,30 @@ Result<Conjunction> SchemaDocument::extend(Conjunction base, const Schema& branc
   }
   std::sort(base.schemas.begin(), base.schemas.end());
   return base;
+}
+
+bool is_annotation(std::string_view keyword) {
+  constexpr std::string_view kAnnotations[] = {"title",
+                                               "description",
+                                               "default",
+                                               "examples",
+                                               "example",
+                                               "deprecated",
+                                               "readOnly",
+                                               "writeOnly",
+                                               "$comment",
+                                               "$schema",
+                                               "$id",
+                                               "$anchor",
+                                               "$defs",
+                                               "definitions",
+                                               "$vocabulary",
+                                               "contentEncoding",
+                                               "contentMediaType",
+                                               "contentSchema",
+                                               "discriminator",
+                                               "strict"};
+  return std::ranges::find(kAnnotations, keyword) != std::end(kAnnotations);
 }
 
 Result<std::uint32_t> count_keyword(SchemaDocument& document, const Schema* schema,

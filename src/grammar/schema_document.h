@@ -25,7 +25,8 @@ struct Conjunct {
 };
 
 /// Schemas that a value must all satisfy, with allOf and $ref followed: sorted, one per schema,
-/// objects only. `is_never`: one of them is `false`.
+/// objects only, without those that hold nothing but allOf, $ref and annotations. `is_never`: one
+/// of them is `false`.
 struct Conjunction {
   std::vector<Conjunct> schemas;
   bool is_never = false;
@@ -79,6 +80,9 @@ class SchemaDocument {
   std::map<std::string, const Schema*, std::less<>> resolved_;
   std::size_t work_ = 0;
 };
+
+/// Whether the keyword says nothing about a value.
+bool is_annotation(std::string_view keyword);
 
 /// A keyword that must be a whole number >= 0; `fallback` when absent. Numbers above 2^32 - 2 are
 /// that.
