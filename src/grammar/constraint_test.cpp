@@ -134,6 +134,22 @@ TEST(Constraint, KeepsSpecialTokensApartFromTheirText) {
   EXPECT_TRUE(matcher.is_complete());
 }
 
+// Whole characters, and perhaps the beginning of one more.
+bool begins_utf8(std::string bytes) {
+  for (int n_cut = 0; n_cut < 4; ++n_cut) {
+    std::string again;
+    bool is_valid = true;
+    for (const char32_t c : decode_chars(bytes)) {
+      is_valid &= c < 0xd800 || c > 0xdfff;
+      append_utf8(again, c);
+    }
+    if (is_valid && again == bytes) return true;
+    if (bytes.empty()) return false;
+    bytes.pop_back();
+  }
+  return false;
+}
+
 TEST(Constraint, NeverAllowsInvalidUtf8) {
   const auto constraint = std::make_shared<Constraint>(
       share(compile_json_schema(R"({"type": "string"})", "schema")),
@@ -148,8 +164,7 @@ TEST(Constraint, NeverAllowsInvalidUtf8) {
       ASSERT_TRUE(matcher.accept_token(token));
       if (token != 256) bytes += constraint->vocabulary().spelled(token);
     }
-    for (const char32_t c : decode_chars(bytes.substr(0, bytes.size() > 4 ? bytes.size() - 4 : 0)))
-      ASSERT_TRUE(c != U'\ufffd' || bytes.find("\xef\xbf\xbd") != std::string::npos);
+    ASSERT_TRUE(begins_utf8(bytes)) << bytes;
     ASSERT_FALSE(matcher.accept_bytes("\xc0\x80"));
     ASSERT_FALSE(matcher.accept_bytes("\xed\xa0\x80"));
     ASSERT_FALSE(matcher.accept_bytes("\xf5\x80\x80\x80"));

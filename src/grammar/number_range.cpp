@@ -60,15 +60,12 @@ class RangeWriter {
  public:
   RangeWriter(GrammarBuilder& builder, StateId next) : builder_(builder), next_(next) {}
 
-  // Whole numbers between two of the same length, both included.
-  StateId same_length(std::string_view low, std::string_view high, StateId next) {
-    if (low.empty()) return next;
-    return digits(low, high, next);
-  }
-
-  // All n-digit continuations between low and high.
+  // All texts of digits between low and high, which are of the same length.
   StateId digits(std::string_view low, std::string_view high, StateId next) {
-    if (low.empty()) return next;
+    if (low.find_first_not_of('0') == low.npos && high.find_first_not_of('9') == high.npos) {
+      for (std::size_t i = 0; i < low.size(); ++i) next = builder_.byte_range('0', '9', next);
+      return next;
+    }
     const auto first = static_cast<std::uint8_t>(low.front());
     const auto last = static_cast<std::uint8_t>(high.front());
     const std::string_view low_rest = low.substr(1), high_rest = high.substr(1);
@@ -77,10 +74,8 @@ class RangeWriter {
     std::vector<Edge> edges = {{first, first, digits(low_rest, nines, next)},
                                {last, last, digits(zeros, high_rest, next)}};
     if (last - first > 1) {
-      StateId any = next;
-      for (std::size_t i = 0; i < low_rest.size(); ++i) any = builder_.byte_range('0', '9', any);
-      edges.push_back(
-          {static_cast<std::uint8_t>(first + 1), static_cast<std::uint8_t>(last - 1), any});
+      edges.push_back({static_cast<std::uint8_t>(first + 1), static_cast<std::uint8_t>(last - 1),
+                       digits(zeros, nines, next)});
     }
     return builder_.read(std::move(edges));
   }
