@@ -64,7 +64,8 @@ bool is_known_exception(const std::string& file, const Json& schema, const Json&
 TEST(JsonSchemaSuite, RefusesByNameOrAgrees) {
   std::ifstream file(HADAL_SOURCE_DIR "/tests/golden/json_schema/suite.json");
   const Json suite = Json::parse(file);
-  std::size_t n_schemas = 0, n_refused = 0, n_valid = 0, n_invalid = 0, n_exceptions = 0;
+  std::size_t n_schemas = 0, n_refused = 0, n_valid = 0, n_invalid = 0, n_exceptions = 0,
+              n_accepted_anyway = 0;
   std::map<std::string, int> refusals;
   for (const auto& [name, groups] : suite.items()) {
     for (const Json& group : groups) {
@@ -102,6 +103,7 @@ TEST(JsonSchemaSuite, RefusesByNameOrAgrees) {
                               << test[1] << " under " << group[1];
         } else if (is_known_exception(name, group[1], test[1])) {
           ++n_exceptions;
+          n_accepted_anyway += found ? 1 : 0;
         } else {
           ++n_valid;
           EXPECT_TRUE(found) << name << "/" << description << "/" << title << ": rejects "
@@ -113,9 +115,13 @@ TEST(JsonSchemaSuite, RefusesByNameOrAgrees) {
   std::string list;
   for (const auto& [keyword, n] : refusals) list += fmt::format(" {}:{}", keyword, n);
   RecordProperty("refused", list);
-  fmt::print("{} schemas, {} refused ({} ), {} valid and {} invalid instances, {} exceptions\n",
-             n_schemas, n_refused, list, n_valid, n_invalid, n_exceptions);
+  fmt::print(
+      "{} schemas, {} refused ({} ), {} valid and {} invalid instances, {} exceptions ({} of "
+      "them accepted)\n",
+      n_schemas, n_refused, list, n_valid, n_invalid, n_exceptions, n_accepted_anyway);
   EXPECT_GT(n_schemas - n_refused, 150u);
+  EXPECT_GT(n_valid, 270u);
+  EXPECT_GT(n_accepted_anyway, n_exceptions / 2);  // formats are narrow, not closed
 }
 
 }  // namespace

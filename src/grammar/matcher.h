@@ -5,9 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 namespace hadal::grammar {
 
@@ -22,7 +22,7 @@ struct MatcherState {
   bool operator==(const MatcherState&) const = default;
 };
 
-/// Copy it to fork. Shares the thread of its Constraint.
+/// Copy it to fork (at most kMaxRollback pointers). Shares the thread of its Constraint.
 ///
 /// A text under a grammar always has a continuation, except where memory for stacks ran out
 /// (kMaxFrames) or the vocabulary lacks the bytes: then the mask is empty, and the text should be
@@ -38,14 +38,14 @@ class Matcher {
   /// The text so far is whole: an end id may come.
   bool is_complete() const;
   /// An end id has come.
-  bool is_ended() const { return state_.is_ended; }
+  bool is_ended() const { return state_->is_ended; }
   /// Tokens that accept_token accepts. Valid until the next use of the Constraint.
   /// A token may be missing where kMaxMaskWork or kMaxCountedChars say so.
   const TokenMask& mask();
 
   /// Undoes the last `n_steps` accepted steps. False, and nothing changed, when fewer are known.
   bool rollback(std::size_t n_steps);
-  const MatcherState& state() const { return state_; }
+  const MatcherState& state() const { return *state_; }
   /// Goes to a state taken from a matcher of the same Constraint; there is nothing to roll back
   /// then.
   void restore(MatcherState state);
@@ -54,8 +54,8 @@ class Matcher {
   bool enter(MatcherState next);
 
   std::shared_ptr<Constraint> constraint_;
-  MatcherState state_;
-  std::deque<MatcherState> history_;
+  std::shared_ptr<const MatcherState> state_;  ///< forks share states; the last one frees them
+  std::vector<std::shared_ptr<const MatcherState>> history_;  ///< the oldest first
 };
 
 }  // namespace hadal::grammar

@@ -187,7 +187,8 @@ Result<const Schema*> SchemaDocument::resolve(const Schema* schema, const std::s
     if (next->is_object() && next->contains("$id") && next->at("$id").is_string())
       return refuse(schema, "$id", "on the way of a $ref is not supported");
     at = next;
-    place += "/" + escape_pointer(*key);
+    place += '/';
+    place += escape_pointer(*key);
   }
   places_.try_emplace(at, place);
   resolved_.emplace(reference, at);
