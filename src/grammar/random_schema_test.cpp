@@ -99,7 +99,7 @@ class RandomSchema {
 
   Json document() {
     Json root = schema(3);
-    for (int i = 0; i < 2; ++i) root["$defs"]["d" + std::to_string(i)] = schema(1);
+    for (int i = 0; i < 2; ++i) root["$defs"][fmt::format("d{}", i)] = schema(1);
     return root;
   }
 
