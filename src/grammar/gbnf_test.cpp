@@ -2,6 +2,7 @@
 
 #include "grammar/grammar_for_test.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>

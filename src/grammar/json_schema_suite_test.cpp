@@ -3,6 +3,7 @@
 #include "grammar/grammar_for_test.h"
 #include "grammar/json_schema.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 

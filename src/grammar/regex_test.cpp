@@ -5,6 +5,7 @@
 
 #include "grammar/grammar_for_test.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <pcre2.h>
 
@@ -122,8 +123,8 @@ TEST(Regex, AgreesWithPcre2AnywhereInTexts) {
   RandomStream random(2);
   for (const std::string_view inner : kPatterns) {
     if (inner == "[]a]|a") continue;
-    for (const std::string& pattern : {std::string(inner), "^" + std::string(inner),
-                                       std::string(inner) + "$", "^" + std::string(inner) + "$"}) {
+    for (const std::string& pattern : {fmt::format("{}", inner), fmt::format("^{}", inner),
+                                       fmt::format("{}$", inner), fmt::format("^{}$", inner)}) {
       const Pcre2 oracle(pattern, 0);
       const auto nfa = compile_regex_nfa(pattern, RegexMatch::anywhere);
       ASSERT_TRUE(nfa.has_value()) << nfa.error().message;
