@@ -40,7 +40,7 @@ inline constexpr std::size_t kMaxSchemaDepth = 200;         ///< open objects an
 inline constexpr std::size_t kMaxSchemaProperties = 1000;   ///< of one object
 inline constexpr std::size_t kMaxSchemaPrefixItems = 1000;  ///< of one array
 inline constexpr std::size_t kMaxSchemaConjuncts = 200;     ///< schemas that one value must satisfy
-inline constexpr std::size_t kMaxSchemaWork = 400'000;    ///< schemas looked at in all
+inline constexpr std::size_t kMaxSchemaWork = 400'000;      ///< schemas looked at in all
 
 struct JsonSchemaOptions {
   JsonSpace space = JsonSpace::single;
