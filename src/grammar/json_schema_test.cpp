@@ -59,6 +59,8 @@ TEST(JsonSchema, WhiteSpaceFollowsTheOption) {
                {R"({"a":  [1]})", false, false, false},
                {R"({ "a":[1]})", false, false, false},
                {"{\n  \"a\": [\n    1,\n    2\n  ]\n}", false, false, true},
+               {"{\n\"a\": []}", false, false, true},
+               {"{\"a\":[1\n]}", false, false, true},
                {"{}", true, true, true},
                {"{\n\n\"a\":[]}", false, false, false},
                {" {}", false, false, false}};
