@@ -79,6 +79,11 @@ TEST(DsmlGrammar, HoldsNamesAndParametersToTheSchemas) {
       {replaced(block, "days\" string=\"false\">3", "units\" string=\"true\">K"), false},
       {replaced(block, "days\" string=\"false\">3", "units\" string=\"false\">null"), true},
       {replaced(block, "days\"", "location\""), false},
+      {replaced(block,
+                "<~parameter name=\"location\" string=\"true\">Bei \"jing\" </b>é</~parameter>\n",
+                ""),
+       false},
+      {"\n\n<~tool_calls>\n<~invoke name=\"get_weather\">\n\n</~invoke>\n</~tool_calls>", false},
       {replaced(block, "<~parameter name=\"days\" string=\"false\">3</~parameter>\n", ""), true},
       {replaced(block, "</~invoke>\n", "</~invoke>\n<~invoke name=\"noop\">\n\n</~invoke>\n"),
        true}};
