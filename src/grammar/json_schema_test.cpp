@@ -196,8 +196,10 @@ TEST(JsonSchema, IgnoresAnnotationsAndUnknownKeywords) {
 
 std::string many(int n, const char* format, const char* separator = ",") {
   std::string text;
-  for (int i = 0; i < n; ++i)
-    text += (i > 0 ? separator : "") + fmt::format(fmt::runtime(format), i);
+  for (int i = 0; i < n; ++i) {
+    if (i > 0) text += separator;
+    text += fmt::format(fmt::runtime(format), i);
+  }
   return text;
 }
 
