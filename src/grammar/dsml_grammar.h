@@ -1,0 +1,56 @@
+// The grammar of an answer with DSML tool calls (deepseek-v4.md 11.5): free text, then perhaps one
+// block of calls whose names and arguments follow the tools' schemas.
+//
+//   free text
+//   <｜DSML｜tool_calls>
+//   <｜DSML｜invoke name="get_weather">
+//   <｜DSML｜parameter name="location" string="true">Beijing</｜DSML｜parameter>
+//   <｜DSML｜parameter name="days" string="false">3</｜DSML｜parameter>
+//   </｜DSML｜invoke>
+//   </｜DSML｜tool_calls>
+//
+// Parameters come in the order of `properties`, each at most once, and only those that the schema
+// names. Behind the block only the end of the text may follow.
+#pragma once
+
+#include "base/result.h"
+#include "grammar/grammar.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hadal::grammar {
+
+/// The special token in every tag; the vocabulary must have it as one.
+inline constexpr std::string_view kDsmlToken = "｜DSML｜";
+inline constexpr std::size_t kMaxDsmlTools = 1000;
+
+struct DsmlTool {
+  std::string name;                          ///< without quotes, line ends, '<' and '>'
+  const nlohmann::ordered_json* parameters;  ///< a schema of objects, used during the call only;
+                                             ///< nullptr: no parameters
+};
+
+enum class ToolUse : std::uint8_t {
+  possible,  ///< tool_choice auto: text alone is fine
+  required,  ///< the block comes, and no text before it
+};
+
+struct DsmlOptions {
+  ToolUse use = ToolUse::possible;
+  bool one_call_only = false;  ///< parallel_tool_calls: false
+  /// The text begins with reasoning that this special token ends ("</think>"); empty: it does not.
+  std::string reasoning_end;
+};
+
+/// For tool_choice with a name: pass that tool alone, and ToolUse::required.
+/// Errors: those of compile_json_schema; invalid_argument (no tool, a name that a tag cannot hold);
+/// unsupported (anyOf, oneOf, enum or const for all arguments together).
+Result<Grammar> compile_dsml(std::span<const DsmlTool> tools, const DsmlOptions& options);
+
+}  // namespace hadal::grammar

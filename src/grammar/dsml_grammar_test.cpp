@@ -1,0 +1,119 @@
+#include "grammar/dsml_grammar.h"
+
+#include "grammar/grammar_for_test.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hadal::grammar {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The text as the automaton reads it: ~ stands for the special DSML token, ^ for </think>.
+std::string spelled(std::string_view text) {
+  std::string bytes;
+  for (const char c : text) {
+    if (c == '~' || c == '^') {
+      bytes += static_cast<char>(kSpecialBegin);
+      bytes += c == '~' ? kDsmlToken : std::string_view("</think>");
+      bytes += static_cast<char>(kSpecialEnd);
+    } else {
+      bytes += c;
+    }
+  }
+  return bytes;
+}
+
+const Json kWeather = Json::parse(R"({"type": "object", "properties": {
+    "location": {"type": "string", "minLength": 1}, "days": {"type": "integer", "minimum": 1},
+    "units": {"anyOf": [{"enum": ["C", "F"]}, {"type": "null"}]}}, "required": ["location"]})");
+const Json kNothing = Json::parse(R"({"type": "object", "properties": {}})");
+
+std::vector<DsmlTool> tools() {
+  return {{"get_weather", &kWeather}, {"noop", &kNothing}};
+}
+
+constexpr std::string_view kBlock =
+    "\n\n<~tool_calls>\n"
+    "<~invoke name=\"get_weather\">\n"
+    "<~parameter name=\"location\" string=\"true\">Bei \"jing\" </b>é</~parameter>\n"
+    "<~parameter name=\"days\" string=\"false\">3</~parameter>\n"
+    "</~invoke>\n"
+    "</~tool_calls>";
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  const std::size_t at = text.find(from);
+  HADAL_CHECK(at != std::string::npos, "a test replaces what is not there");
+  return text.replace(at, from.size(), to);
+}
+
+TEST(DsmlGrammar, TakesTextThenOneBlock) {
+  const auto grammar = share(compile_dsml(tools(), {}));
+  const std::string block(kBlock);
+
+  EXPECT_TRUE(accepts(grammar, spelled("")));
+  EXPECT_TRUE(accepts(grammar, spelled("Just text. <b>\n\n<")));
+  EXPECT_TRUE(accepts(grammar, spelled(block)));
+  EXPECT_TRUE(accepts(grammar, spelled("Let me look." + block)));
+  EXPECT_FALSE(accepts_prefix(grammar, spelled(block + "x")));
+  EXPECT_FALSE(accepts_prefix(grammar, spelled("~")));
+  EXPECT_FALSE(accepts_prefix(grammar, spelled("<~think>")));
+}
+
+TEST(DsmlGrammar, HoldsNamesAndParametersToTheSchemas) {
+  const auto grammar = share(compile_dsml(tools(), {}));
+  const std::string block(kBlock);
+  const std::pair<std::string, bool> cases[] = {
+      {replaced(block, "get_weather", "get_time"), false},
+      {replaced(block, ">3<", ">0<"), false},
+      {replaced(block, ">3<", ">\"3\"<"), false},
+      {replaced(block, "string=\"false\">3", "string=\"true\">3"), false},
+      {replaced(block, "\"true\"", "\"false\""), false},
+      {replaced(block, "Bei \"jing\" </b>é", ""), false},
+      {replaced(block, "days\" string=\"false\">3", "units\" string=\"true\">C"), true},
+      {replaced(block, "days\" string=\"false\">3", "units\" string=\"true\">K"), false},
+      {replaced(block, "days\" string=\"false\">3", "units\" string=\"false\">null"), true},
+      {replaced(block, "days\"", "location\""), false},
+      {replaced(block,
+                "<~parameter name=\"location\" string=\"true\">Bei \"jing\" </b>é</~parameter>\n",
+                ""),
+       false},
+      {"\n\n<~tool_calls>\n<~invoke name=\"get_weather\">\n\n</~invoke>\n</~tool_calls>", false},
+      {replaced(block, "<~parameter name=\"days\" string=\"false\">3</~parameter>\n", ""), true},
+      {replaced(block, "</~invoke>\n", "</~invoke>\n<~invoke name=\"noop\">\n\n</~invoke>\n"),
+       true}};
+  for (const auto& [text, expected] : cases)
+    EXPECT_EQ(accepts(grammar, spelled(text)), expected) << text;
+}
+
+TEST(DsmlGrammar, ForcesTheBlockWhenRequired) {
+  const std::vector<DsmlTool> noop = {{"noop", nullptr}};
+  const auto grammar = share(compile_dsml(
+      noop, {.use = ToolUse::required, .one_call_only = true, .reasoning_end = "</think>"}));
+  const std::string call = "<~invoke name=\"noop\">\n\n</~invoke>\n";
+  const std::string block = "\n\n<~tool_calls>\n" + call + "</~tool_calls>";
+
+  EXPECT_TRUE(accepts(grammar, spelled("Hm.^" + block)));
+  EXPECT_FALSE(accepts_prefix(grammar, spelled("Hm.^text")));
+  EXPECT_FALSE(accepts(grammar, spelled("Hm.^")));
+  EXPECT_FALSE(accepts_prefix(grammar, spelled("^\n\n<~tool_calls>\n" + call + call)));
+}
+
+TEST(DsmlGrammar, RefusesWhatATagCannotHold) {
+  EXPECT_FALSE(compile_dsml({}, {}).has_value());
+  const std::vector<DsmlTool> bad = {{"a\"b", nullptr}};
+  EXPECT_FALSE(compile_dsml(bad, {}).has_value());
+  const Json schema = Json::parse(R"({"anyOf": [{"type": "object"}]})");
+  const std::vector<DsmlTool> any = {{"a", &schema}};
+  const auto grammar = compile_dsml(any, {});
+  ASSERT_FALSE(grammar.has_value());
+  EXPECT_NE(grammar.error().message.find("anyOf"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hadal::grammar

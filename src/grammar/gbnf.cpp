@@ -1,0 +1,354 @@
+#include "grammar/gbnf.h"
+
+#include "formats/quote.h"
+#include "grammar/char_set.h"
+#include "grammar/grammar_builder.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hadal::grammar {
+namespace {
+
+// What was read, before it is written from back to front.
+struct Item {
+  enum class Kind : std::uint8_t { literal, chars, rule, group };
+  Kind kind = Kind::literal;
+  std::string literal;
+  CharSet chars;
+  RuleId rule = 0;
+  std::vector<std::vector<Item>> alternatives;  ///< group
+  std::uint32_t min = 1, max = 1;
+};
+using Alternatives = std::vector<std::vector<Item>>;
+
+class Parser {
+ public:
+  Parser(std::string_view text, std::string_view source)
+      : source_(source), chars_(decode_chars(text)) {}
+
+  Result<Grammar> parse() {
+    skip_space(/*over_lines=*/true);
+    while (!at_end() && !problem_ && !builder_.full()) {
+      parse_rule();
+      skip_space(/*over_lines=*/true);
+    }
+    if (!problem_) check_names();
+    if (problem_) return *problem_;
+    return std::move(builder_).finish(rules_.at("root").id, source_);
+  }
+
+ private:
+  struct Rule {
+    RuleId id;
+    bool is_defined = false;
+    std::size_t first_use;  ///< place in chars_
+  };
+
+  bool at_end() const { return at_ >= chars_.size(); }
+  char32_t peek() const { return at_end() ? U'\0' : chars_[at_]; }
+  bool skip(char32_t c) {
+    if (peek() != c || at_end()) return false;
+    ++at_;
+    return true;
+  }
+
+  void fail(ErrorCode code, std::string_view what) { fail_at(at_, code, what); }
+  void fail_at(std::size_t place, ErrorCode code, std::string_view what) {
+    if (problem_) return;
+    const auto begin = chars_.begin(),
+               here = begin + static_cast<std::ptrdiff_t>(std::min(place, chars_.size()));
+    const auto line = 1 + std::count(begin, here, U'\n');
+    const auto column = 1 + (here - std::find(std::make_reverse_iterator(here),
+                                              std::make_reverse_iterator(begin), U'\n')
+                                        .base());
+    problem_ = error(code, "{}: line {}, column {}: {}", source_, line, column, what);
+  }
+
+  void skip_space(bool over_lines) {
+    while (!at_end()) {
+      const char32_t c = peek();
+      if (c == U'#') {
+        while (!at_end() && peek() != U'\n') ++at_;
+      } else if (c == U' ' || c == U'\t' || (over_lines && (c == U'\n' || c == U'\r'))) {
+        ++at_;
+      } else {
+        return;
+      }
+    }
+  }
+
+  static bool is_name_char(char32_t c) {
+    return (c >= U'a' && c <= U'z') || (c >= U'A' && c <= U'Z') || (c >= U'0' && c <= U'9') ||
+           c == U'-' || c == U'_';
+  }
+
+  std::string name() {
+    std::string name;
+    while (is_name_char(peek())) name += static_cast<char>(chars_[at_++]);
+    return name;
+  }
+
+  Rule& rule_named(const std::string& name, std::size_t place) {
+    const auto [rule, is_new] = rules_.try_emplace(name, Rule{0, false, place});
+    if (is_new) rule->second.id = builder_.add_rule("rule " + quote(name));
+    return rule->second;
+  }
+
+  void parse_rule() {
+    const std::size_t place = at_;
+    const std::string rule_name = name();
+    if (rule_name.empty()) return fail(ErrorCode::bad_format, "expected the name of a rule");
+    skip_space(false);
+    if (!(skip(U':') && skip(U':') && skip(U'='))) {
+      return fail(ErrorCode::bad_format, "expected '::=' behind the name of a rule");
+    }
+    Rule& rule = rule_named(rule_name, place);
+    if (rule.is_defined) return fail_at(place, ErrorCode::bad_format, "this rule is defined twice");
+    rule.is_defined = true;
+    const RuleId id = rule.id;
+    skip_space(true);
+    const Alternatives body = alternatives(/*over_lines=*/false);
+    if (problem_) return;
+    if (!at_end() && peek() != U'\n' && peek() != U'\r')
+      return fail(ErrorCode::bad_format, "expected the end of the line");
+    builder_.define_rule(id, write(body, kReturn));
+  }
+
+  Alternatives alternatives(bool over_lines) {
+    Alternatives all;
+    do {
+      skip_space(true);
+      all.push_back(sequence(over_lines));
+    } while (!problem_ && skip(U'|'));
+    return all;
+  }
+
+  std::vector<Item> sequence(bool over_lines) {
+    std::vector<Item> items;
+    for (;;) {
+      skip_space(over_lines);
+      const char32_t c = peek();
+      if (problem_ || at_end() || c == U'|' || c == U')' || c == U'\n' || c == U'\r') return items;
+      Item item = parse_item();
+      if (problem_) return items;
+      skip_space(over_lines);
+      quantify(item);
+      items.push_back(std::move(item));
+    }
+  }
+
+  Item parse_item() {
+    Item item;
+    const char32_t c = peek();
+    if (c == U'"') {
+      item.kind = Item::Kind::literal;
+      ++at_;
+      while (!at_end() && peek() != U'"' && !problem_) append_utf8(item.literal, one_char());
+      if (!skip(U'"')) fail(ErrorCode::bad_format, "a literal is not closed");
+    } else if (c == U'[') {
+      item.kind = Item::Kind::chars;
+      item.chars = char_class();
+    } else if (c == U'.') {
+      ++at_;
+      item.kind = Item::Kind::chars;
+      item.chars = CharSet::all();
+    } else if (c == U'(') {
+      item.kind = Item::Kind::group;
+      ++at_;
+      if (++depth_ > kMaxGbnfDepth) {
+        fail(ErrorCode::unsupported, fmt::format("more than {} open parentheses", kMaxGbnfDepth));
+        return item;
+      }
+      item.alternatives = alternatives(/*over_lines=*/true);
+      --depth_;
+      if (!skip(U')')) fail(ErrorCode::bad_format, "expected ')'");
+    } else if (is_name_char(c)) {
+      item.kind = Item::Kind::rule;
+      const std::size_t place = at_;
+      item.rule = rule_named(name(), place).id;
+    } else {
+      fail(ErrorCode::bad_format, "expected a literal, a class, a rule, '(' or '.'");
+    }
+    return item;
+  }
+
+  CharSet char_class() {
+    ++at_;
+    const bool is_negated = skip(U'^');
+    std::vector<CharRange> ranges;
+    while (!at_end() && peek() != U']' && !problem_) {
+      const char32_t low = one_char();
+      char32_t high = low;
+      if (peek() == U'-' && at_ + 1 < chars_.size() && chars_[at_ + 1] != U']') {
+        ++at_;
+        high = one_char();
+      }
+      if (high < low) fail(ErrorCode::bad_format, "a range in [] that runs backwards");
+      ranges.push_back({low, high});
+    }
+    if (!skip(U']')) fail(ErrorCode::bad_format, "'[' is not closed");
+    const CharSet set(std::move(ranges));
+    return is_negated ? set.complement() : set;
+  }
+
+  char32_t one_char() {
+    const char32_t c = chars_[at_++];
+    if (c != U'\\') return c;
+    const char32_t kind = peek();
+    ++at_;
+    switch (kind) {
+      case U'n':
+        return U'\n';
+      case U'r':
+        return U'\r';
+      case U't':
+        return U'\t';
+      case U'x':
+        return hex(2);
+      case U'u':
+        return hex(4);
+      case U'U':
+        return hex(8);
+      case U'\\':
+      case U'"':
+      case U'[':
+      case U']':
+      case U'-':
+      case U'^':
+        return kind;
+      default:
+        fail(ErrorCode::bad_format, "unknown escape");
+        return U' ';
+    }
+  }
+
+  char32_t hex(int n_digits) {
+    std::uint32_t value = 0;
+    for (int i = 0; i < n_digits; ++i) {
+      const char32_t c = peek(), lower = c | 0x20;
+      const bool is_digit = c >= U'0' && c <= U'9', is_letter = lower >= U'a' && lower <= U'f';
+      if (!is_digit && !is_letter) {
+        fail(ErrorCode::bad_format, fmt::format("expected {} hexadecimal digits", n_digits));
+        return U' ';
+      }
+      value = value * 16 + (is_digit ? c - U'0' : lower - U'a' + 10);
+      ++at_;
+    }
+    if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
+      fail(ErrorCode::bad_format, "not a character");
+      return U' ';
+    }
+    return value;
+  }
+
+  void quantify(Item& item) {
+    constexpr std::uint32_t kMost = 1'000'000;
+    if (skip(U'*')) {
+      item.min = 0;
+      item.max = kUnbounded;
+    } else if (skip(U'+')) {
+      item.max = kUnbounded;
+    } else if (skip(U'?')) {
+      item.min = 0;
+    } else if (skip(U'{')) {
+      const auto low = number();
+      skip_space(false);
+      item.min = item.max = low.value_or(0);
+      if (skip(U',')) {
+        skip_space(false);
+        item.max = number().value_or(kUnbounded);
+        skip_space(false);
+      }
+      if (!low || !skip(U'}') || item.max < item.min)
+        return fail(ErrorCode::bad_format, "expected {m}, {m,} or {m,n} with m <= n");
+      if (item.min > kMost || (item.max != kUnbounded && item.max > kMost))
+        return fail(ErrorCode::unsupported, fmt::format("more than {} repetitions", kMost));
+    } else {
+      return;
+    }
+    const char32_t next = peek();
+    if (next == U'*' || next == U'+' || next == U'?' || next == U'{')
+      fail(ErrorCode::bad_format, "a repetition of a repetition: use parentheses");
+  }
+
+  std::optional<std::uint32_t> number() {
+    if (peek() < U'0' || peek() > U'9') return std::nullopt;
+    std::uint32_t value = 0;
+    for (; peek() >= U'0' && peek() <= U'9'; ++at_)
+      if (value < 100'000'000) value = value * 10 + (peek() - U'0');
+    return value;
+  }
+
+  StateId write(const Alternatives& alternatives, StateId next) {
+    std::vector<StateId> ways;
+    for (const std::vector<Item>& items : alternatives) {
+      StateId at = next;
+      for (std::size_t i = items.size(); i-- > 0;) at = write(items[i], at);
+      ways.push_back(at);
+    }
+    return builder_.split(std::move(ways));
+  }
+
+  StateId write(const Item& item, StateId next) {
+    if (item.min == 1 && item.max == 1) return write_once(item, next);
+    if (item.max == 1) return builder_.split({next, write_once(item, next)});
+    if (item.max == kUnbounded && item.min <= 1) {  // a loop needs no counter
+      const StateId loop = builder_.undecided();
+      const StateId once = write_once(item, loop);
+      builder_.decide(loop, {next, once});
+      return item.min == 0 ? loop : once;
+    }
+    return builder_.repeat(write_once(item, kReturn), item.min, item.max, next);
+  }
+
+  StateId write_once(const Item& item, StateId next) {
+    switch (item.kind) {
+      case Item::Kind::literal:
+        return builder_.literal(item.literal, next);
+      case Item::Kind::chars:
+        return read_char(builder_, item.chars, CharEncoding::utf8, next);
+      case Item::Kind::rule:
+        return builder_.call(item.rule, next);
+      case Item::Kind::group:
+        return write(item.alternatives, next);
+    }
+    return next;
+  }
+
+  void check_names() {
+    if (!rules_.contains("root"))
+      return fail_at(0, ErrorCode::bad_format, "there is no rule 'root'");
+    for (const auto& [name, rule] : rules_) {
+      if (!rule.is_defined) {
+        return fail_at(rule.first_use, ErrorCode::bad_format,
+                       fmt::format("rule {} is not defined", quote(name)));
+      }
+    }
+  }
+
+  std::string source_;
+  std::u32string chars_;
+  std::size_t at_ = 0;
+  std::size_t depth_ = 0;
+  GrammarBuilder builder_;
+  std::map<std::string, Rule> rules_;
+  std::optional<Error> problem_;
+};
+
+}  // namespace
+
+Result<Grammar> compile_gbnf(std::string_view text, std::string_view source) {
+  if (text.size() > kMaxGbnfBytes) {
+    return error(ErrorCode::unsupported, "{}: expected at most {} bytes of grammar, found {}",
+                 source, kMaxGbnfBytes, text.size());
+  }
+  return Parser(text, source).parse();
+}
+
+}  // namespace hadal::grammar
