@@ -1,5 +1,6 @@
 #include "chat/message_json.h"
 
+#include "chat/describe_json.h"
 #include "chat/python_json.h"
 
 #include <nlohmann/json.hpp>
@@ -64,31 +65,9 @@ struct Node {
   Node element(std::size_t i) const { return {json.at(i), fmt::format("{}[{}]", place, i)}; }
 };
 
-/// What a value is, in words: its type and, where short, the value.
-std::string describe(const Json& json) {
-  constexpr std::size_t kShown = 40;
-  switch (json.type()) {
-    case Json::value_t::null:
-      return "null";
-    case Json::value_t::object:
-      return fmt::format("an object with {} keys", json.size());
-    case Json::value_t::array:
-      return fmt::format("a list of {}", json.size());
-    case Json::value_t::string: {
-      const auto& text = json.get_ref<const std::string&>();
-      return text.size() <= kShown ? python_json(json)
-                                   : fmt::format("a string of {} bytes", text.size());
-    }
-    case Json::value_t::boolean:
-      return json.get<bool>() ? "true" : "false";
-    default:
-      return "the number " + python_json(json);
-  }
-}
-
 Error unexpected(const Node& node, std::string_view expected) {
   return error(ErrorCode::invalid_argument, "{}: expected {}, found {}", node.place, expected,
-               describe(node.json));
+               describe_json(node.json));
 }
 
 Result<std::string> read_string(const Node& node) {
@@ -175,7 +154,7 @@ Result<ToolDefinition> read_tool(const Node& node) {
   if (name == nullptr || !name->is_string())
     return error(ErrorCode::invalid_argument,
                  "{}: expected the key \"name\" with the name of the function, found {}",
-                 function.place, name == nullptr ? "none" : describe(*name));
+                 function.place, name == nullptr ? "none" : describe_json(*name));
   return ToolDefinition{python_json(function.json)};
 }
 

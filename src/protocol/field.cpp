@@ -1,5 +1,6 @@
 #include "protocol/field.h"
 
+#include "chat/describe_json.h"
 #include "chat/python_json.h"
 
 #include <cmath>
@@ -9,30 +10,6 @@ namespace hadal {
 namespace {
 
 using Json = Field::Json;
-
-std::string describe(const Json& json) {
-  constexpr std::size_t kShown = 40;
-  switch (json.type()) {
-    case Json::value_t::null:
-      return "null";
-    case Json::value_t::object:
-      return fmt::format("an object with {} keys", json.size());
-    case Json::value_t::array:
-      return fmt::format("a list of {}", json.size());
-    case Json::value_t::string: {
-      const auto& text = json.get_ref<const std::string&>();
-      return text.size() <= kShown ? python_json(json)
-                                   : fmt::format("a string of {} bytes", text.size());
-    }
-    case Json::value_t::boolean:
-      return json.get<bool>() ? "true" : "false";
-    default: {
-      const std::string digits = python_json(json);
-      return digits.size() <= kShown ? "the number " + digits
-                                     : fmt::format("a number of {} digits", digits.size());
-    }
-  }
-}
 
 bool is_place(std::string_view text) {
   return !text.empty() && text != "body" &&
@@ -76,7 +53,7 @@ std::string field_of(const Error& error) {
 
 Error unexpected(const Field& field, std::string_view expected) {
   return error(ErrorCode::invalid_argument, "{}: expected {}, found {}", field.place, expected,
-               describe(field.json));
+               describe_json(field.json));
 }
 
 Error missing(const Field& parent, std::string_view key, std::string_view expected) {
@@ -85,7 +62,8 @@ Error missing(const Field& parent, std::string_view key, std::string_view expect
 }
 
 Error refused(const Field& field, std::string_view why) {
-  return error(ErrorCode::unsupported, "{}: {}; found {}", field.place, why, describe(field.json));
+  return error(ErrorCode::unsupported, "{}: {}; found {}", field.place, why,
+               describe_json(field.json));
 }
 
 Result<std::string> read_string(const Field& field) {
