@@ -58,14 +58,14 @@ std::vector<bool> least_fixed_point(const Grammar& grammar, Holds&& holds) {
   return set;
 }
 
-}  // namespace
-
-std::vector<bool> find_productive(const Grammar& grammar) {
+/// The states from which the end of their rule can be reached. @param read_edges  also by reading
+std::vector<bool> find_ending(const Grammar& grammar, bool read_edges) {
   return least_fixed_point(grammar, [&](StateId id, const std::vector<bool>& set) {
     const State& state = grammar.states[id];
     switch (state.kind) {
       case StateKind::read:
-        return std::ranges::any_of(grammar.edges_of(state),
+        return read_edges &&
+               std::ranges::any_of(grammar.edges_of(state),
                                    [&](const Edge& edge) -> bool { return set[edge.target]; });
       case StateKind::split:
         return std::ranges::any_of(grammar.targets_of(state),
@@ -81,24 +81,14 @@ std::vector<bool> find_productive(const Grammar& grammar) {
   });
 }
 
+}  // namespace
+
+std::vector<bool> find_productive(const Grammar& grammar) {
+  return find_ending(grammar, true);
+}
+
 std::vector<bool> find_nullable(const Grammar& grammar) {
-  return least_fixed_point(grammar, [&](StateId id, const std::vector<bool>& set) {
-    const State& state = grammar.states[id];
-    switch (state.kind) {
-      case StateKind::read:
-        return false;
-      case StateKind::split:
-        return std::ranges::any_of(grammar.targets_of(state),
-                                   [&](StateId target) -> bool { return set[target]; });
-      case StateKind::call:
-        return set[state.first] && set[state.next];
-      case StateKind::repeat:
-        return (set[state.first] || grammar.bounds[state.count].min == 0) && set[state.next];
-      case StateKind::finish:
-        return true;
-    }
-    return false;
-  });
+  return find_ending(grammar, false);
 }
 
 LeftPaths find_left_paths(const Grammar& grammar, const std::vector<bool>& nullable,
