@@ -1,5 +1,6 @@
 #include "eval/causal_qa.h"
 
+#include "agent/stop_tokens.h"
 #include "base/random.h"
 #include "engine/generate.h"
 #include "worlds/counterfactual_pair.h"
@@ -83,12 +84,7 @@ class Candidate {
  public:
   static Result<Candidate> create(Model& model, const Tokenizer& tokenizer,
                                   const QaOptions& options) {
-    for (const std::string& token : worlds::structure_tokens())
-      if (!tokenizer.find_special(token))
-        return error(ErrorCode::unsupported,
-                     "this model cannot read causal worlds: its tokenizer lacks the structure "
-                     "token {}",
-                     token);
+    HADAL_TRY(find_stop_tokens(tokenizer));
     return Candidate(model, tokenizer, options);
   }
 

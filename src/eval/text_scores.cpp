@@ -1,5 +1,6 @@
 #include "eval/text_scores.h"
 
+#include "agent/stop_tokens.h"
 #include "worlds/generator.h"
 #include "worlds/narrator.h"
 #include "worlds/plan.h"
@@ -30,12 +31,7 @@ struct Narrative {
 class Scribe {
  public:
   static Result<Scribe> create(const Tokenizer& tokenizer) {
-    for (const std::string& token : worlds::structure_tokens())
-      if (!tokenizer.find_special(token))
-        return error(ErrorCode::unsupported,
-                     "this model cannot read causal worlds: its tokenizer lacks the structure "
-                     "token {}",
-                     token);
+    HADAL_TRY(find_stop_tokens(tokenizer));
     return Scribe(tokenizer);
   }
 
