@@ -10,7 +10,9 @@ here=$(dirname "$0")
 if [ $# -eq 4 ]; then  # one run, called by xargs below
   arm=$3; seed=$4
   results=${RESULTS:-$here/runs}/$arm-s$seed
-  [ -e "$results/episodes.json" ] && exit 0  # written last
+  last=episodes.json  # what a run writes last
+  case $arm in F*) last=episodes-token_causal.json ;; esac
+  [ -e "$results/$last" ] && exit 0
   needed=$2; extra=
   case $arm in *-4x) needed=$((2 * $2)); extra="--config $here/four_times.json" ;; esac
   [ $(($(date +%s) + 60 * needed)) -le "$1" ] || { echo "$arm-s$seed: no time left for it"; exit 0; }
