@@ -8,6 +8,7 @@
 #include "chat/local_model.h"
 #include "formats/json_limits.h"
 #include "tokenizer/tokenizer.h"
+#include "train/kernels.h"
 #include "train/loop.h"
 #include "train/model_cost.h"
 #include "train/train_config.h"
@@ -18,6 +19,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -164,6 +166,26 @@ Result<void> show_cost(const TrainFlags& flags) {
   return {};
 }
 
+/// Starts this program again, with the same arguments, where BLAS would compute with kernels of
+/// another age. Goes on when that fails.
+void restart_with_blas_for_this_cpu() {
+  const char* core = train::better_blas_core();
+  if (core == nullptr) return;
+  const auto command = read_text("/proc/self/cmdline");
+  if (!command) return;
+  std::vector<std::string> arguments;
+  for (std::size_t begin = 0; begin < command->size();) {
+    arguments.emplace_back(command->c_str() + begin);
+    begin += arguments.back().size() + 1;
+  }
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  fmt::print(stderr, "train: OpenBLAS does not know this CPU; going on with its {} kernels\n", core);
+  setenv("OPENBLAS_CORETYPE", core, 1);
+  execv("/proc/self/exe", argv.data());
+}
+
 int run_train(const TrainFlags& flags) {
   if (flags.dry_run) {
     const auto shown = show_cost(flags);
@@ -171,6 +193,7 @@ int run_train(const TrainFlags& flags) {
   }
   if (flags.out.empty())
     return report("train", error(ErrorCode::invalid_argument, "--out is required"));
+  restart_with_blas_for_this_cpu();
   const auto summary = train_model(flags);
   if (!summary) return report("train", summary.error());
   fmt::print(stderr,

@@ -5,6 +5,7 @@
 #   experiments/world_model/matrix.sh MINUTES RUN_MINUTES
 #
 # MINUTES: of this call. RUN_MINUTES: that one run takes, evaluation included. B-4x comes last, on both cores: twice that.
+# JOBS (environment): runs side by side, default 2.
 set -eu
 here=$(dirname "$0")
 if [ $# -eq 4 ]; then  # one run, called by xargs below
@@ -20,9 +21,9 @@ if [ $# -eq 4 ]; then  # one run, called by xargs below
   "$here/run.sh" "$arm" "$seed" $extra && echo "$(date +%H:%M) $arm-s$seed done" || echo "$arm-s$seed FAILED"
   exit 0
 fi
-[ $# -eq 2 ] || { sed -n '2,8p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,9p' "$0" >&2; exit 2; }
 [ -e "$here/four_times.json" ] || {
   echo "matrix: the budget is not fixed yet: set \"steps\" in base.json, and four times as many in four_times.json" >&2; exit 1; }
 end=$(($(date +%s) + 60 * $1))
-grep -v 4x "$here/runs.txt" | xargs -P 2 -L 1 "$0" "$end" "$2"
+grep -v 4x "$here/runs.txt" | xargs -P "${JOBS:-2}" -L 1 "$0" "$end" "$2"
 grep 4x "$here/runs.txt" | xargs -L 1 "$0" "$end" "$2"

@@ -1,13 +1,17 @@
 // Matrix products by BLAS.
 #include "train/kernels.h"
 
-// BLAS has no header that every distribution installs at run time; these two symbols are its stable
+#include <cstdlib>
+#include <string_view>
+
+// BLAS has no header that every distribution installs at run time; these symbols are its stable
 // ABI.
 extern "C" {
 void sgemm_(const char* trans_a, const char* trans_b, const int* m, const int* n, const int* k,
             const float* alpha, const float* a, const int* lda, const float* b, const int* ldb,
             const float* beta, float* c, const int* ldc);
 void openblas_set_num_threads(int n) __attribute__((weak));
+char* openblas_get_corename(void) __attribute__((weak));
 }
 
 namespace hadal::train {
@@ -26,6 +30,20 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
 
 void use_single_threaded_blas() {
   if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+}
+
+const char* better_blas_core() {
+  if (openblas_get_corename == nullptr || std::getenv("OPENBLAS_CORETYPE") != nullptr)
+    return nullptr;
+  const std::string_view chosen = openblas_get_corename();
+  const bool sse_only = chosen == "Prescott" || chosen == "Core2" || chosen == "Katmai" ||
+                        chosen == "Nehalem" || chosen == "Generic" || chosen == "generic";
+  if (!sse_only) return nullptr;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    return "SkylakeX";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+  return nullptr;
 }
 
 }  // namespace hadal::train

@@ -18,6 +18,12 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
 /// Limits BLAS to one thread per caller where the library allows it (OpenBLAS).
 void use_single_threaded_blas();
 
+/// What OPENBLAS_CORETYPE should be when the library took SSE kernels although this CPU has AVX2 or
+/// AVX-512 (OpenBLAS 0.3.21 goes by model numbers and knows none younger than itself; training is
+/// then about three times slower); null where its choice, or the user's, is right. The library
+/// reads the variable when it is loaded, so that it counts for the next process only.
+const char* better_blas_core();
+
 // --- Norms and rope (2.2, 3.1, 3.2)
 // -----------------------------------------------------------------------------------
 
