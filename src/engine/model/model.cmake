@@ -8,6 +8,7 @@ hadal_library(model
   LINK hadal_model_files hadal_backends)
 
 # Token generation, and the engine's public surface.
-hadal_library(engine SOURCES engine.cpp generate.cpp measure_importance.cpp LINK hadal_model hadal_sampling)
+hadal_library(engine SOURCES batch.cpp batch_drafts.cpp engine.cpp generate.cpp
+  measure_importance.cpp LINK hadal_model hadal_sampling)
 
 hadal_test(memory_test LABEL unit SOURCES memory/memory_test.cpp memory/page_mapper_test.cpp LINK hadal_model)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <unordered_map>
 
@@ -14,9 +15,7 @@ bool has_penalties(const SamplingOptions& o) {
   return o.repetition_penalty != 1.0f || o.presence_penalty != 0.0f || o.frequency_penalty != 0.0f;
 }
 
-std::vector<float> penalised(std::span<const float> logits, const SamplingOptions& o,
-                             const TokenHistory& history) {
-  std::vector<float> out(logits.begin(), logits.end());
+void penalise(std::span<float> logits, const SamplingOptions& o, const TokenHistory& history) {
   struct Counts {
     bool anywhere = false;
     float in_answer = 0.0f;
@@ -28,11 +27,18 @@ std::vector<float> penalised(std::span<const float> logits, const SamplingOption
     counts[id].in_answer += 1.0f;
   }
   for (const auto& [id, count] : counts) {
-    float& logit = out[static_cast<std::size_t>(id)];
+    float& logit = logits[static_cast<std::size_t>(id)];
     logit = logit > 0.0f ? logit / o.repetition_penalty : logit * o.repetition_penalty;
     if (count.in_answer > 0.0f) logit -= o.presence_penalty + o.frequency_penalty * count.in_answer;
   }
-  return out;
+}
+
+void forbid_others(std::span<float> logits, std::span<const std::uint64_t> allowed) {
+  if (allowed.empty()) return;
+  for (std::size_t id = 0; id < logits.size(); ++id) {
+    if (((allowed[id / 64] >> (id % 64)) & 1u) == 0)
+      logits[id] = -std::numeric_limits<float>::infinity();
+  }
 }
 
 /// log(sum(exp(logits))), accumulated in double.
@@ -75,7 +81,8 @@ std::int32_t draw(std::span<const float> logits, const SamplingOptions& o, std::
     for (n = 0; n < p.size() && (n == 0 || sum < static_cast<double>(o.top_p) * total);)
       sum += p[n++];
   }
-  while (n > 1 && p[n - 1] < static_cast<double>(o.min_p) * p.front()) --n;
+  // Never one of probability 0 (not allowed, or too unlikely for a double): rounding could choose it.
+  while (n > 1 && (p[n - 1] < static_cast<double>(o.min_p) * p.front() || p[n - 1] == 0.0)) --n;
 
   const double kept = std::accumulate(p.begin(), p.begin() + static_cast<std::ptrdiff_t>(n), 0.0);
   double target = static_cast<double>(splitmix64_at(o.seed, position) >> 11) * 0x1.0p-53 * kept;
@@ -92,28 +99,35 @@ std::int32_t argmax(std::span<const float> logits) {
   return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-TokenChoice sample(std::span<const float> logits, const SamplingOptions& options,
-                   const TokenHistory& history, std::uint64_t position) {
-  std::vector<float> changed;
-  std::span<const float> scores = logits;
-  if (has_penalties(options)) {
-    changed = penalised(logits, options, history);
-    scores = changed;
-  }
-  TokenChoice choice;
-  choice.token = options.temperature > 0.0f ? draw(scores, options, position) : argmax(scores);
-
+TokenChoice score(std::span<const float> logits, std::int32_t token, std::size_t n_logprobs) {
   const double log_total = log_sum_exp(logits);
   const auto logprob = [&](std::int32_t id) {
     return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(id)]) -
                               log_total);
   };
-  choice.logprob = logprob(choice.token);
-  if (options.n_logprobs > 0) {
-    for (std::int32_t id : most_likely(logits, options.n_logprobs))
+  TokenChoice choice{.token = token, .logprob = logprob(token), .top_logprobs = {}};
+  if (n_logprobs > 0) {
+    for (std::int32_t id : most_likely(logits, n_logprobs))
       choice.top_logprobs.emplace_back(id, logprob(id));
   }
   return choice;
+}
+
+TokenChoice sample(std::span<const float> logits, const SamplingOptions& options,
+                   const TokenHistory& history, std::uint64_t position,
+                   std::span<const std::uint64_t> allowed) {
+  std::vector<float> changed;
+  std::span<const float> scores = logits;
+  if (has_penalties(options) || !options.logit_bias.empty() || !allowed.empty()) {
+    changed.assign(logits.begin(), logits.end());
+    for (const auto& [id, bias] : options.logit_bias) changed[static_cast<std::size_t>(id)] += bias;
+    if (has_penalties(options)) penalise(changed, options, history);
+    forbid_others(changed, allowed);
+    scores = changed;
+  }
+  const std::int32_t token =
+      options.temperature > 0.0f ? draw(scores, options, position) : argmax(scores);
+  return score(logits, token, options.n_logprobs);
 }
 
 }  // namespace hadal

@@ -23,6 +23,7 @@ struct SamplingOptions {
   std::uint64_t seed = 0;
   std::size_t n_logprobs =
       0;  ///< how many of the most likely tokens to report beside the chosen one
+  std::vector<std::pair<std::int32_t, float>> logit_bias = {};  ///< added first (OpenAI)
 };
 
 /// What was said before: penalties look at it.
@@ -40,8 +41,14 @@ struct TokenChoice {
 /// Chooses a token. A pure function: the random number is keyed by (options.seed, position), so
 /// batches, drafts and restarts cannot shift it. Ties: the lower id wins. Order of truncation:
 /// top_k, then top_p, then min_p, on the tempered distribution.
+/// @param allowed  tokens that may be chosen, as bits (id % 64 of word id / 64), at least one of
+/// them; empty: all
 TokenChoice sample(std::span<const float> logits, const SamplingOptions& options,
-                   const TokenHistory& history, std::uint64_t position);
+                   const TokenHistory& history, std::uint64_t position,
+                   std::span<const std::uint64_t> allowed = {});
+
+/// As if `token` had been chosen.
+TokenChoice score(std::span<const float> logits, std::int32_t token, std::size_t n_logprobs);
 
 /// The id of the largest logit; ties: the lower id.
 std::int32_t argmax(std::span<const float> logits);

@@ -107,4 +107,25 @@ TEST(Sampler, ReportsLogprobsOfTheUntouchedLogits) {
   EXPECT_EQ(choice.top_logprobs[2].first, 2);
 }
 
+TEST(Sampler, ChoosesAllowedTokensOnlyAndReportsTheModelsLogprobs) {
+  const std::array<std::uint64_t, 1> allowed{0b0101};  // tokens 0 and 2
+  for (const float temperature : {0.0f, 1.0f, 100.0f}) {
+    const SamplingOptions options{.temperature = temperature, .seed = 3, .n_logprobs = 1};
+    int n_of_0 = 0;
+    for (std::uint64_t p = 0; p < 200; ++p) {
+      const TokenChoice choice = sample(kLogits, options, {}, p, allowed);
+      ASSERT_TRUE(choice.token == 0 || choice.token == 2) << choice.token;
+      n_of_0 += choice.token == 0;
+      EXPECT_EQ(choice.logprob, score(kLogits, choice.token, 0).logprob);
+      EXPECT_EQ(choice.top_logprobs.front().first, 1) << "the model's favourite, though forbidden";
+    }
+    EXPECT_EQ(n_of_0 > 0, temperature > 0.0f);
+  }
+}
+
+TEST(Sampler, BiasIsAddedBeforeTheChoice) {
+  EXPECT_EQ(sample(kLogits, {.logit_bias = {{0, 2.5f}}}, {}, 0).token, 0);
+  EXPECT_EQ(sample(kLogits, {.logit_bias = {{1, -100.0f}, {3, -100.0f}}}, {}, 0).token, 2);
+}
+
 }  // namespace hadal
