@@ -181,7 +181,8 @@ void restart_with_blas_for_this_cpu() {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  fmt::print(stderr, "train: OpenBLAS does not know this CPU; going on with its {} kernels\n", core);
+  fmt::print(stderr, "train: OpenBLAS does not know this CPU; going on with its {} kernels\n",
+             core);
   setenv("OPENBLAS_CORETYPE", core, 1);
   execv("/proc/self/exe", argv.data());
 }

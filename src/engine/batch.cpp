@@ -47,8 +47,7 @@ bool rise_within(std::span<const std::size_t> marks, std::size_t n_prompt) {
 
 Result<void> check(const Model& model, const GenerationRequest& request) {
   HADAL_CHECK(request.state != nullptr, "a request has a state");
-  if (request.prompt.empty())
-    return error(ErrorCode::invalid_argument, "the prompt has no tokens");
+  if (request.prompt.empty()) return error(ErrorCode::invalid_argument, "the prompt has no tokens");
   if (request.max_tokens == 0)
     return error(ErrorCode::invalid_argument, "max_tokens is 0: nothing to generate");
   HADAL_TRY(check_ids(model, request.prompt));
@@ -89,8 +88,7 @@ std::size_t Batch::Running::n_drafts() const {
 }
 
 std::size_t Batch::Running::n_to_mark() const {
-  const auto mark =
-      std::upper_bound(request.marks.begin(), request.marks.end(), n_prompt_done);
+  const auto mark = std::upper_bound(request.marks.begin(), request.marks.end(), n_prompt_done);
   const std::size_t n = mark == request.marks.end() ? next.size() : *mark - n_prompt_done;
   return request.on_prompt_token ? std::min(n, kMostScoredTokens) : n;
 }
@@ -206,8 +204,8 @@ Batch::Pass Batch::step(const Limits& limits) {
   pick_inputs(limits);
   Pass pass{.n_sequences = picked_.size()};
   if (picked_.empty()) return pass;
-  const bool want_streams = std::any_of(picked_.begin(), picked_.end(),
-                                        [](const Running* r) { return r->speculates(); });
+  const bool want_streams =
+      std::any_of(picked_.begin(), picked_.end(), [](const Running* r) { return r->speculates(); });
   model_.forward(inputs_, output_, want_streams);
   take(output_);
   const double pass_seconds = watch.lap();

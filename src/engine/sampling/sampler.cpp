@@ -81,7 +81,8 @@ std::int32_t draw(std::span<const float> logits, const SamplingOptions& o, std::
     for (n = 0; n < p.size() && (n == 0 || sum < static_cast<double>(o.top_p) * total);)
       sum += p[n++];
   }
-  // Never one of probability 0 (not allowed, or too unlikely for a double): rounding could choose it.
+  // Never one of probability 0 (not allowed, or too unlikely for a double): rounding could choose
+  // it.
   while (n > 1 && (p[n - 1] < static_cast<double>(o.min_p) * p.front() || p[n - 1] == 0.0)) --n;
 
   const double kept = std::accumulate(p.begin(), p.begin() + static_cast<std::ptrdiff_t>(n), 0.0);
