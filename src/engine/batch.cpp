@@ -22,9 +22,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-/// State for this many tokens of an answer is taken at once, so that a step allocates nothing; what
-/// lies beyond them comes page by page.
-constexpr std::size_t kMostReservedTokens = 16 * 1024;
 /// Prompt tokens in a pass that wants logits for all of them: half a megabyte each for V4.
 constexpr std::size_t kMostScoredTokens = 64;
 
@@ -71,7 +68,7 @@ bool allows_any(std::span<const std::uint64_t> allowed) {
 }  // namespace
 
 Batch::Running::Running(GenerationRequest r) : request(std::move(r)), next(request.prompt) {
-  const std::size_t n_answer = std::min(request.max_tokens, kMostReservedTokens);
+  const std::size_t n_answer = std::min(request.max_tokens, request.n_reserved);
   result.tokens.reserve(n_answer);
   said_ = request.history;
   said_.insert(said_.end(), request.prompt.begin(), request.prompt.end());

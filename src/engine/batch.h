@@ -40,6 +40,9 @@ struct GenerationRequest {
   /// How much of the answer was given before, in a batch that the request has left since: these
   /// last tokens of history and prompt count as answer for penalties.
   std::size_t n_answered = 0;
+  /// State for that many tokens of the answer is taken at once, so that a step allocates nothing;
+  /// what lies beyond them comes page by page.
+  std::size_t n_reserved = 16 * 1024;
   /// Prompt tokens after which a pass must end, rising; `on_mark` then finds the state just there.
   std::vector<std::size_t> marks = {};
   std::function<void(std::size_t n_prompt_tokens)> on_mark = {};

@@ -56,6 +56,10 @@ class PagePool {
 
   std::size_t n_free() const noexcept { return free_.size(); }
   std::size_t n_pages() const noexcept { return n_users_.size(); }
+  /// Of the pages that somebody holds.
+  std::size_t bytes_in_use() const noexcept {
+    return (n_pages() - n_free()) * page_floats_ * sizeof(float);
+  }
 
  private:
   float* address(std::size_t index) const noexcept { return addresses_[index]; }

@@ -58,8 +58,8 @@ void RowStore::truncate(std::size_t n) {
   n_ = n;
 }
 
-std::size_t RowStore::bytes() const noexcept {
-  return n_used_pages() * kRowsPerPage * width_ * sizeof(float);
+std::size_t RowStore::bytes_for(std::size_t n_rows) const noexcept {
+  return ceil_div(n_rows, kRowsPerPage) * kRowsPerPage * width_ * sizeof(float);
 }
 
 }  // namespace hadal

@@ -39,7 +39,9 @@ class RowStore {
   /// Valid until the next append, reserve or truncate.
   PagedRows view() const noexcept { return {pointers_.data(), kRowsPerPage, n_, width_}; }
   /// Bytes of the pages with rows in them, shared ones included.
-  std::size_t bytes() const noexcept;
+  std::size_t bytes() const noexcept { return bytes_for(n_); }
+  /// Of the pages that `n_rows` rows need.
+  std::size_t bytes_for(std::size_t n_rows) const noexcept;
 
  private:
   std::size_t n_used_pages() const noexcept { return (n_ + kRowsPerPage - 1) / kRowsPerPage; }

@@ -55,6 +55,20 @@ std::size_t SequenceState::tail_bytes() const {
   return total;
 }
 
+std::size_t SequenceState::bytes_at(std::size_t n_tokens) const {
+  std::size_t total = tail_bytes();
+  const auto add_rows = [&](const std::optional<CompressorState>& c) {
+    if (c) total += c->rows.bytes_for(n_tokens / c->ratio);
+  };
+  for (const LayerState& layer : layers_) {
+    add_rows(layer.attention);
+    add_rows(layer.indexer);
+  }
+  if (world_model_)
+    for (const RowStore& store : world_model_->rows) total += store.bytes_for(n_tokens);
+  return total;
+}
+
 std::size_t SequenceState::bytes() const {
   std::size_t total = tail_bytes();
   const auto add_rows = [&](const std::optional<CompressorState>& c) {

@@ -79,6 +79,8 @@ class SequenceState {
 
   /// Of rings, of pages with rows in them and of the graph.
   std::size_t bytes() const;
+  /// What bytes() will be with `n_tokens`, the growth of the graph left out.
+  std::size_t bytes_at(std::size_t n_tokens) const;
   /// The part that a clone copies: of rings and of the graph.
   std::size_t tail_bytes() const;
 

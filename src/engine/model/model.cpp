@@ -81,6 +81,12 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
 
 Model::~Model() = default;
 
+std::size_t Model::page_bytes() const {
+  std::size_t total = pools_.latents->bytes_in_use() + pools_.index_keys->bytes_in_use();
+  if (pools_.world_model) total += pools_.world_model->bytes_in_use();
+  return total;
+}
+
 SequenceState Model::new_sequence() const {
   std::vector<LayerState> layers;
   for (const Block& block : blocks_) layers.push_back(block.make_state(pools_));

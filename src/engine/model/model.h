@@ -75,6 +75,8 @@ class Model {
   const ModelConfig& config() const { return config_; }
   bool has_mtp() const { return !mtp_.empty(); }
   SequenceState new_sequence() const;
+  /// Of the row pages that all its sequences hold, reserved ones included.
+  std::size_t page_bytes() const;
 
   /// Takes what passes within `limits` need at once: the arena as planned, and what grows with the
   /// context in the backend.

@@ -1,0 +1,260 @@
+// The scheduler keeps promise 2 whatever happens around a job: neighbours, cached prefixes, lack of
+// memory, cancellation.
+
+#include "serve/scheduler.h"
+
+#include "base/random.h"
+#include "engine/generate.h"
+#include "synthetic_engine.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <map>
+
+namespace hadal {
+namespace {
+
+constexpr std::size_t kVocab = 50;
+using Tokens = std::vector<std::int32_t>;
+
+/// Collects an answer; on its way it may ask the scheduler's user to act.
+class Listener final : public JobListener {
+ public:
+  bool on_token(const TokenChoice& choice) override {
+    tokens.push_back(choice.token);
+    if (at_token) at_token(tokens.size());
+    return tokens.size() < stop_after;
+  }
+  void on_prefill(std::size_t done, std::size_t total) override {
+    EXPECT_GT(done, n_read);
+    EXPECT_LE(done, total);
+    n_read = done;
+  }
+  void on_end(const JobEnd& e) override {
+    end = e;
+    ended.set_value();
+  }
+  const JobEnd& wait() {
+    ended.get_future().wait();
+    return end;
+  }
+
+  Tokens tokens;
+  std::size_t n_read = 0;
+  std::size_t stop_after = static_cast<std::size_t>(-1);
+  std::function<void(std::size_t n)> at_token;
+  JobEnd end;
+  std::promise<void> ended;
+};
+
+class SchedulerTest : public testing::Test {
+ protected:
+  Model& model() { return *engine_.model; }
+
+  static Job job(Tokens prompt, std::size_t max_tokens = 30) {
+    Job j;
+    j.sampling = {.temperature = 0.9f, .repetition_penalty = 1.1f, .presence_penalty = 0.2f,
+                  .seed = prompt.size()};
+    j.prompt = std::move(prompt);
+    j.max_tokens = max_tokens;
+    return j;
+  }
+  /// The answer of an engine that does nothing else, computed before a scheduler has it.
+  Tokens alone(const Job& j) {
+    SequenceState state = model().new_sequence();
+    GenerationRequest r;
+    r.state = &state;
+    r.prompt = j.prompt;
+    r.sampling = j.sampling;
+    r.max_tokens = j.max_tokens;
+    return generate(model(), {&r, 1})->front().tokens;
+  }
+  static std::shared_ptr<Listener> submit(Scheduler& scheduler, Job j) {
+    auto listener = std::make_shared<Listener>();
+    j.listener = listener;
+    const auto id = scheduler.submit(std::move(j));
+    EXPECT_TRUE(id) << id.error().message;
+    return listener;
+  }
+
+  SyntheticEngine engine_ = make_synthetic_engine(g1_config_json(), {.kind = BackendKind::cpu});
+};
+
+SchedulerOptions roomy() {
+  return {.n_slots = 3, .state_bytes = 256u << 20, .max_batch_tokens = 64};
+}
+
+TEST_F(SchedulerTest, MixedLoadGivesEachTheAnswerItGetsAlone) {
+  std::vector<Job> jobs;
+  std::vector<Tokens> expected;
+  for (std::size_t i = 0; i < 12; ++i) {
+    jobs.push_back(job(golden_tokens(7 * i, 3 + 37 * i % 200, kVocab), 10 + i));
+    jobs.back().n_drafts = i % 3;
+    jobs.back().client = i % 4 == 0 ? "a" : "b";
+    expected.push_back(alone(jobs.back()));
+  }
+  Scheduler scheduler(model(), roomy());
+  std::vector<std::shared_ptr<Listener>> listeners;
+  for (const Job& j : jobs) listeners.push_back(submit(scheduler, j));
+
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    EXPECT_EQ(listeners[i]->wait().outcome, JobOutcome::length);
+    EXPECT_EQ(listeners[i]->tokens, expected[i]) << "job " << i;
+  }
+  EXPECT_EQ(scheduler.totals().n_preemptions, 0u);
+}
+
+TEST_F(SchedulerTest, CachedPrefixesChangeNoBit) {
+  // Conversations that grow, branch and are edited.
+  RandomStream random(3);
+  std::vector<Tokens> texts{golden_tokens(1, 20, kVocab)};
+  std::vector<Job> jobs;
+  for (std::size_t i = 0; i < 40; ++i) {
+    Tokens text = texts[random.below(static_cast<std::uint32_t>(texts.size()))];
+    if (random.below(3) == 0) text.resize(1 + random.below(static_cast<std::uint32_t>(text.size())));
+    const Tokens more = golden_tokens(random.below(1000), 1 + random.below(300), kVocab);
+    Job j = job(text, 5 + random.below(20));
+    j.boundaries = {text.size()};
+    j.prompt.insert(j.prompt.end(), more.begin(), more.end());
+    j.boundaries.push_back(j.prompt.size());
+    const Tokens answer = alone(j);
+    texts.push_back(j.prompt);
+    texts.back().insert(texts.back().end(), answer.begin(), answer.end());
+    jobs.push_back(j);
+  }
+  std::vector<Tokens> expected;
+  for (const Job& j : jobs) expected.push_back(alone(j));
+  auto options = roomy();
+  options.snapshot_interval = 50;
+  Scheduler scheduler(model(), options);
+
+  std::size_t n_restored = 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const auto listener = submit(scheduler, jobs[i]);
+    const PrefixUse& use = listener->wait().prefix;
+    EXPECT_EQ(listener->tokens, expected[i]) << "job " << i;
+    EXPECT_EQ(use.n_restored + use.n_repeated + use.n_new, jobs[i].prompt.size());
+    n_restored += use.n_restored;
+  }
+  EXPECT_GT(n_restored, 1000u);
+}
+
+TEST_F(SchedulerTest, AContinuedConversationComputesOnlyWhatIsNew) {
+  Scheduler scheduler(model(), roomy());
+  Job first = job(golden_tokens(1, 300, kVocab), 20);
+  const auto a = submit(scheduler, first);
+  EXPECT_EQ(a->wait().prefix.miss, PrefixMiss::cold);
+  EXPECT_EQ(a->end.prefix.n_new, 300u);
+
+  Job second = job(first.prompt, 5);
+  second.prompt.insert(second.prompt.end(), a->tokens.begin(), a->tokens.end());
+  second.prompt.push_back(7);
+  const auto b = submit(scheduler, second);
+  EXPECT_EQ(b->wait().prefix.n_restored, 300u + 19u) << "all that the first one had processed";
+  EXPECT_EQ(b->end.prefix.n_new, 2u) << "the last token of the answer was never fed";
+  EXPECT_EQ(b->end.prefix.miss, PrefixMiss::none);
+
+  const auto again = submit(scheduler, first);
+  EXPECT_EQ(again->wait().prefix.n_restored, 299u) << "just before the last token of the prompt";
+  EXPECT_EQ(again->tokens, a->tokens);
+
+  Job edited = first;
+  edited.prompt[150] = (edited.prompt[150] + 1) % static_cast<std::int32_t>(kVocab);
+  edited.boundaries = {100, 300};
+  const auto c = submit(scheduler, edited);
+  EXPECT_EQ(c->wait().prefix.miss, PrefixMiss::diverged);
+  EXPECT_EQ(c->end.prefix.n_repeated, 150u);
+  EXPECT_EQ(c->end.prefix.diverged_at, 1u);
+
+  Job uncached = first;
+  uncached.uses_cache = false;
+  const auto d = submit(scheduler, uncached);
+  EXPECT_EQ(d->wait().prefix.miss, PrefixMiss::disabled);
+  EXPECT_EQ(d->tokens, a->tokens);
+}
+
+TEST_F(SchedulerTest, PreemptedAnswersGoOnUnchanged) {
+  std::vector<Job> jobs;
+  std::vector<Tokens> expected;
+  for (std::size_t i = 0; i < 6; ++i) {
+    jobs.push_back(job(golden_tokens(7 * i, 40, kVocab), 1500));
+    expected.push_back(alone(jobs.back()));
+  }
+  auto options = roomy();
+  // Room for three when they begin, not when they end.
+  options.state_bytes = model().new_sequence().bytes_at(40 + 1500) * 5 / 2;
+  Scheduler scheduler(model(), options);
+  std::vector<std::shared_ptr<Listener>> listeners;
+  for (const Job& j : jobs) listeners.push_back(submit(scheduler, j));
+
+  std::size_t n_preempted = 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    n_preempted += listeners[i]->wait().n_preemptions;
+    EXPECT_EQ(listeners[i]->tokens, expected[i]) << "job " << i;
+  }
+  EXPECT_GT(n_preempted, 0u);
+}
+
+TEST_F(SchedulerTest, CancelledJobsEndWithinAStepAndHarmNobody) {
+  const Job long_one = job(golden_tokens(1, 30, kVocab), 5000);
+  const Job other = job(golden_tokens(2, 50, kVocab), 60);
+  const Tokens expected = alone(other);
+  Scheduler scheduler(model(), roomy());
+  auto doomed = std::make_shared<Listener>();
+  std::promise<void> is_running;
+  doomed->at_token = [&](std::size_t n) {
+    if (n == 5) is_running.set_value();
+  };
+  Job j = long_one;
+  j.listener = doomed;
+  const auto id = scheduler.submit(std::move(j));
+  ASSERT_TRUE(id);
+  const auto neighbour = submit(scheduler, other);
+  is_running.get_future().wait();
+
+  scheduler.cancel(*id);
+
+  EXPECT_EQ(doomed->wait().outcome, JobOutcome::cancelled);
+  EXPECT_LT(doomed->tokens.size(), 5000u);
+  EXPECT_EQ(neighbour->wait().outcome, JobOutcome::length);
+  EXPECT_EQ(neighbour->tokens, expected);
+}
+
+TEST_F(SchedulerTest, RefusesWhatItCannotTakeAndGoesOn) {
+  auto options = roomy();
+  options.n_slots = 1;
+  options.max_queue = 1;
+  Scheduler scheduler(model(), options);
+  const auto bad = submit(scheduler, job({1, 99}));
+  EXPECT_EQ(bad->wait().outcome, JobOutcome::refused);
+  EXPECT_NE(bad->end.error.message.find("99"), std::string::npos);
+
+  auto slow = submit(scheduler, job(golden_tokens(1, 30, kVocab), 4000));
+  auto queued = submit(scheduler, job(golden_tokens(2, 30, kVocab), 3));
+  Job third = job(golden_tokens(3, 30, kVocab));
+  third.listener = std::make_shared<Listener>();
+  const auto refused = scheduler.submit(std::move(third));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::out_of_memory);
+
+  scheduler.drain(0.0);
+  EXPECT_EQ(slow->wait().outcome, JobOutcome::cancelled);
+  EXPECT_NE(queued->wait().outcome, JobOutcome::refused);
+  Job late = job({1});
+  late.listener = std::make_shared<Listener>();
+  EXPECT_FALSE(scheduler.submit(std::move(late))) << "draining";
+}
+
+TEST_F(SchedulerTest, PrefillOnlySaysNothing) {
+  Scheduler scheduler(model(), roomy());
+  const auto listener = submit(scheduler, job(golden_tokens(1, 100, kVocab), 0));
+
+  EXPECT_EQ(listener->wait().n_tokens, 0u);
+  EXPECT_TRUE(listener->tokens.empty());
+  const auto next = submit(scheduler, job(golden_tokens(1, 100, kVocab), 4));
+  EXPECT_EQ(next->wait().prefix.n_restored, 99u);
+}
+
+}  // namespace
+}  // namespace hadal
