@@ -127,7 +127,7 @@ Result<train::TrainSummary> train_model(const TrainFlags& flags) {
     };
   };
   const train::TextStream train_stream(tokenizer, text(worlds::Split::train, run.config.seed),
-                                       run.config.max_length);
+                                       run.config.max_length, options.world.weights.decision);
   const train::TextStream heldout_stream(tokenizer, text(worlds::Split::test, run.config.eval_seed),
                                          run.config.max_length);
   HADAL_TRY(keep_config(config.json, run.config.seed, flags.out));

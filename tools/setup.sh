@@ -15,6 +15,8 @@ build|libspdlog-dev|spdlog: log sink
 build|libcli11-dev|CLI11: flags of the verbs
 build|nlohmann-json3-dev|nlohmann-json: JSON
 build|libgtest-dev|GoogleTest: the tests
+build|libboost1.81-dev|Boost.Asio and Boost.Beast: the HTTP server
+build|libssl-dev|OpenSSL: TLS of the HTTP server
 build|libpcre2-dev|PCRE2: oracle of the pre-tokenizer tests
 check|python3|runs tools/check_layers.py
 check|clang-format-14|source format

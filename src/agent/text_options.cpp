@@ -79,6 +79,7 @@ Result<void> read_shares(KeyReader& keys, TrainingTextOptions& options) {
       {"chat_share", &options.chat_share},
       {"tools_share", &options.tools_share},
       {"small_talk_share", &options.small_talk_share},
+      {"sized_share", &options.sized_share},
       {"depth_one_share", &options.depth_one_share},
       {"branch_share", &world.branch_share},
       {"law_share", &world.law_share},
@@ -126,6 +127,7 @@ Result<void> read_weights(KeyReader& keys, std::string_view source, worlds::Loss
   HADAL_TRY(inner.number("observation", weights.observation, 0.0, kMost));
   HADAL_TRY(inner.number("act", weights.act, 0.0, kMost));
   HADAL_TRY(inner.number("act_id", weights.act_id, 0.0, kMost));
+  HADAL_TRY(inner.number("decision", weights.decision, 0.0, kMost));
   return inner.finish();
 }
 

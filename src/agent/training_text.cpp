@@ -128,6 +128,16 @@ worlds::WorldKey draw_world(RandomStream& random, worlds::Split split, std::uint
           .index = index};
 }
 
+worlds::WorldOptions options_of_world(std::uint64_t seed, std::uint64_t index,
+                                      const TrainingTextOptions& options) {
+  worlds::WorldOptions world = options.world;
+  // A stream of its own: the others keep their places whatever the share is.
+  if (RandomStream(splitmix64_at(seed ^ fnv1a64("sized_world"), index)).uniform() >=
+      options.sized_share)
+    world.min_mechanisms = world.max_mechanisms = 0;
+  return world;
+}
+
 RandomStream stream_of(std::uint64_t seed, std::uint64_t index) {
   return RandomStream(splitmix64_at(seed ^ fnv1a64("training_text"), index));
 }
@@ -163,19 +173,20 @@ std::vector<Piece> chat_training_text(const worlds::WorldKey& key,
 std::vector<Piece> training_text(worlds::Split split, std::uint64_t seed, std::uint64_t index,
                                  const TrainingTextOptions& options, int max_depth) {
   RandomStream random = stream_of(seed, index);
+  const worlds::WorldOptions world_options = options_of_world(seed, index, options);
   const double kind = random.uniform();
   if (kind < options.small_talk_share) {
     const std::uint64_t draw = random.next();
-    if (random.below(2) == 0) return small_talk_text(draw, nullptr, options.world);
+    if (random.below(2) == 0) return small_talk_text(draw, nullptr, world_options);
     const worlds::World world = worlds::generate_world(
-        draw_world(random, split, seed, index, options, max_depth), options.world);
-    return small_talk_text(draw, &world, options.world);
+        draw_world(random, split, seed, index, options, max_depth), world_options);
+    return small_talk_text(draw, &world, world_options);
   }
   const bool as_chat = kind < options.small_talk_share + options.chat_share;
   const bool with_tool_section = random.uniform() < options.tools_share;
   const worlds::WorldKey key = draw_world(random, split, seed, index, options, max_depth);
-  return as_chat ? chat_training_text(key, options.world, with_tool_section)
-                 : worlds::training_narrative(key, options.world);
+  return as_chat ? chat_training_text(key, world_options, with_tool_section)
+                 : worlds::training_narrative(key, world_options);
 }
 
 std::optional<worlds::CounterfactualPair> training_pair(worlds::Split split, std::uint64_t seed,
@@ -186,7 +197,7 @@ std::optional<worlds::CounterfactualPair> training_pair(worlds::Split split, std
   random.uniform();  // what kind of text
   random.uniform();  // with tool section?
   return worlds::counterfactual_pair(draw_world(random, split, seed, index, options, max_depth),
-                                     options.world);
+                                     options_of_world(seed, index, options));
 }
 
 }  // namespace hadal

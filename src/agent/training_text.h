@@ -20,6 +20,9 @@ struct TrainingTextOptions {
   double tools_share =
       0.25;  ///< of these: with the full tool section of deepseek-v4.md 11.4 in the system text
   double small_talk_share = 0.02;
+  /// Sequences whose worlds have as many mechanisms as world.min_mechanisms .. max_mechanisms say;
+  /// the rest follows distractor_ratio, so that small worlds stay in the mix.
+  double sized_share = 1.0;
 };
 
 /// Sequence `index` of the stream (split, seed): text cut at special tokens, with a loss weight per

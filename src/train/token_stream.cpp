@@ -6,10 +6,12 @@
 
 namespace hadal::train {
 
-TextStream::TextStream(const Tokenizer& tokenizer, Source source, std::size_t max_length)
+TextStream::TextStream(const Tokenizer& tokenizer, Source source, std::size_t max_length,
+                       float decision_weight)
     : tokenizer_(&tokenizer),
       source_(std::move(source)),
       max_length_(max_length),
+      decision_weight_(decision_weight),
       act_(tokenizer.find_special("<|act|>").value_or(-1)),
       by_(tokenizer.find_special("<|by|>").value_or(-1)),
       colon_(tokenizer.find_special("<|:|>").value_or(-1)),
@@ -55,6 +57,7 @@ void TextStream::mark_decisions(Sample& sample, const OptimalTokens& optimal) co
   for (std::size_t i = 3; i < ids.size(); ++i) {
     if (ids[i - 3] != act_ || ids[i - 1] != by_ || sample.weights[i] <= 0.0f) continue;
     sample.decisions.push_back(i);
+    sample.weights[i] *= decision_weight_;
     const auto as_good = optimal.find(i - 3);
     sample.optimal.push_back(as_good == optimal.end() ? std::vector<std::int32_t>{}
                                                       : as_good->second);

@@ -34,12 +34,14 @@ class TokenStream {
 };
 
 /// Text in pieces of equal weight (worlds/narrator.h), encoded piece by piece with special tokens
-/// parsed. Sequences longer than `max_length` are cut. The tokenizer must outlive the stream.
+/// parsed. Sequences longer than `max_length` are cut; decisions weigh `decision_weight` times what
+/// their piece does. The tokenizer must outlive the stream.
 class TextStream final : public TokenStream {
  public:
   using Source = std::function<std::vector<worlds::Piece>(std::uint64_t index, int max_depth)>;
 
-  TextStream(const Tokenizer& tokenizer, Source source, std::size_t max_length);
+  TextStream(const Tokenizer& tokenizer, Source source, std::size_t max_length,
+             float decision_weight = 1.0f);
   Sample at(std::uint64_t index, int max_depth) const override;
 
  private:
@@ -51,6 +53,7 @@ class TextStream final : public TokenStream {
   const Tokenizer* tokenizer_;
   Source source_;
   std::size_t max_length_;
+  float decision_weight_;
   std::vector<std::int32_t> event_ids_;  ///< of <|e0|>, <|e1|>, ..; empty when there are none
   std::int32_t act_, by_, colon_,
       end_;  ///< ids of <|act|>, <|by|>, <|:|>, <|/ev|>; -1: the vocabulary lacks them

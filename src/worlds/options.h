@@ -15,6 +15,8 @@ struct LossWeights {
   float observation = 1.0f;  ///< goal body, whole observations, the opener <|act|>, the end token
   float act = 4.0f;          ///< cause list, call and closer of an action
   float act_id = 0.1f;       ///< the id of an act (any unused one is right)
+  float decision = 1.0f;     ///< times `act`: the id of the mechanism that an action carries out,
+                             ///< which in text with calls is one of a dozen tokens
 };
 
 /// How the bodies of events are written. Structure and headers are the same in both.

@@ -1,0 +1,15 @@
+// Parts of request targets (RFC 3986).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace hadal {
+
+/// "%41" -> "A"; what is no percent sequence stays.
+std::string percent_decoded(std::string_view text);
+/// Value of a key in "a=1&b=2", decoded, with '+' as space; nothing if absent.
+std::optional<std::string> query_value(std::string_view query, std::string_view key);
+
+}  // namespace hadal
