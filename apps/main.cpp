@@ -27,6 +27,7 @@ int run(int argc, char** argv) {
   hadal::add_doctor(app, exit_code);
   hadal::add_eval(app, exit_code);
   hadal::add_bench(app, exit_code);
+  hadal::add_serve(app, exit_code);
   hadal::add_show(app, exit_code);
   hadal::add_tokenize(app, exit_code);
   hadal::add_render(app, exit_code);

@@ -1,6 +1,6 @@
 #include "chat/local_model.h"
 
-#include "chat/stop_filter.h"
+#include "chat/answer_reader.h"
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +14,8 @@ double seconds_between(Clock::time_point a, Clock::time_point b) {
   return std::chrono::duration<double>(b - a).count();
 }
 
+}  // namespace
+
 SamplingOptions sampling_of(const CompletionOptions& options) {
   return {.temperature = options.temperature,
           .top_k = static_cast<std::size_t>(std::max(options.top_k, 0)),
@@ -25,71 +27,6 @@ SamplingOptions sampling_of(const CompletionOptions& options) {
           .seed = options.seed,
           .n_logprobs = 0};
 }
-
-/// Without the special tokens in the vocabulary the model can only write the tags as text.
-ControlText control_text(const Tokenizer& tokenizer) {
-  const bool has_tags = tokenizer.find_special("</think>") && tokenizer.find_special("｜DSML｜");
-  return has_tags ? ControlText::special_tokens : ControlText::any_text;
-}
-
-/// Turns chosen tokens into events: bytes, stop strings, reasoning, content and calls.
-class Answer {
- public:
-  Answer(const CompletionRequest& request, AnswerStart start, const Tokenizer& tokenizer,
-         const OnChatEvent& on_event)
-      : tokenizer_(tokenizer),
-        on_event_(on_event),
-        is_raw_(!std::holds_alternative<Conversation>(request.prompt)),
-        filter_(request.options.stop),
-        parser_({.start = start, .control = control_text(tokenizer)}) {}
-
-  /// False: stop here.
-  bool take(std::int32_t token) {
-    const std::string_view bytes = tokenizer_.token_bytes(token);
-    if (tokenizer_.is_special(token) && !is_raw_) {
-      return show(filter_.finish()) && show_special(bytes);
-    }
-    return show(filter_.feed(bytes)) && !filter_.stopped();
-  }
-
-  ParsedCompletion finish(GenerationEnd end) {
-    show(filter_.finish());
-    ParsedCompletion parsed = parser_.finish(end);
-    emit(parsed.last_events);
-    if (is_raw_) parsed.message = {.role = Role::assistant, .content = text_};
-    return parsed;
-  }
-
-  std::string take_text() { return std::move(text_); }
-
- private:
-  bool show(const std::string& text) {
-    if (text.empty()) return true;
-    text_ += text;
-    if (is_raw_) return !on_event_ || on_event_(ContentDelta{text});
-    return emit(parser_.feed(text));
-  }
-
-  bool show_special(std::string_view token) {
-    text_ += token;
-    return emit(parser_.feed_special(token)) && !parser_.done();
-  }
-
-  bool emit(const std::vector<ChatEvent>& events) {
-    bool go_on = true;
-    for (const ChatEvent& event : events) go_on = (!on_event_ || on_event_(event)) && go_on;
-    return go_on;
-  }
-
-  const Tokenizer& tokenizer_;
-  const OnChatEvent& on_event_;
-  bool is_raw_;  ///< token ids in, text out: nothing is parsed
-  StopFilter filter_;
-  StreamParser parser_;
-  std::string text_;
-};
-
-}  // namespace
 
 Result<Tokenizer> open_tokenizer(const Checkpoint& checkpoint) {
   if (checkpoint.tokenizer_json())
@@ -170,7 +107,17 @@ Result<Completion> LocalModel::complete(const CompletionRequest& request,
                  prompt.size(), context);
   }
   const std::size_t room = context - prompt.size();
-  Answer answer(request, encoded.answer, tokenizer_, on_event);
+  AnswerReader answer(tokenizer_,
+                      {.start = encoded.answer,
+                       .is_raw = !std::holds_alternative<Conversation>(request.prompt),
+                       .stop = request.options.stop});
+  std::vector<ChatEvent> events;
+  const auto tell = [&] {
+    bool go_on = true;
+    for (const ChatEvent& event : events) go_on = (!on_event || on_event(event)) && go_on;
+    events.clear();
+    return go_on;
+  };
   const std::size_t n_reused = reuse_prefix(prompt);
   const auto start = Clock::now();
   auto first_token = start;
@@ -187,7 +134,9 @@ Result<Completion> LocalModel::complete(const CompletionRequest& request,
       .drafts_must_pay = true,
       .on_token = [&](const TokenChoice& choice) {
         if (first_token == start) first_token = Clock::now();
-        return choice.token == config.eos_token_id || answer.take(choice.token);
+        if (choice.token == config.eos_token_id) return true;
+        const bool goes_on = answer.take(choice.token, events);
+        return tell() && goes_on;
       }};
   HADAL_ASSIGN(auto results,
                generate(engine_.model(), {&generation, 1}, {.on_prefill = options_.on_prefill}));
@@ -197,7 +146,9 @@ Result<Completion> LocalModel::complete(const CompletionRequest& request,
 
   ParsedCompletion parsed = answer.finish(
       result.stop_reason == StopReason::length ? GenerationEnd::limit : GenerationEnd::stop);
-  return Completion{.text = answer.take_text(),
+  events = std::move(parsed.last_events);
+  tell();
+  return Completion{.text = answer.text(),
                     .message = std::move(parsed.message),
                     .finish_reason = parsed.finish_reason,
                     .n_prompt_tokens = prompt.size(),

@@ -47,6 +47,8 @@ class LocalModel final : public LanguageModel {
   std::vector<std::int32_t> state_tokens_;  ///< what state_ has processed
 };
 
+SamplingOptions sampling_of(const CompletionOptions& options);
+
 /// The tokenizer of a checkpoint: tokenizer.json or GGUF metadata. Errors: not_found, bad_format.
 Result<Tokenizer> open_tokenizer(const Checkpoint& checkpoint);
 

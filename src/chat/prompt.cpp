@@ -56,7 +56,8 @@ bool Prompt::opens_reasoning() const {
   return !segments_.empty() && segments_.back() == PromptSegment{std::string(kThinkToken), true};
 }
 
-std::vector<std::int32_t> Prompt::encode(const Tokenizer& tokenizer) const {
+std::vector<std::int32_t> Prompt::encode(const Tokenizer& tokenizer,
+                                         std::vector<std::size_t>* turn_ends) const {
   std::vector<std::int32_t> ids;
   std::string plain;  // joins over special tokens that this tokenizer does not know
   const auto flush = [&] {
@@ -71,6 +72,10 @@ std::vector<std::int32_t> Prompt::encode(const Tokenizer& tokenizer) const {
       continue;
     }
     flush();
+    const bool opens_turn = segment.text == kUserToken || segment.text == kAssistantToken;
+    if (turn_ends != nullptr && opens_turn && !ids.empty() &&
+        (turn_ends->empty() || turn_ends->back() < ids.size()))
+      turn_ends->push_back(ids.size());
     ids.push_back(*id);
   }
   flush();

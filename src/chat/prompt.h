@@ -37,7 +37,10 @@ class Prompt {
   bool opens_reasoning() const;
   /// Token ids. A special token that the tokenizer does not know is encoded as text.
   /// Needs tokenizer.can_encode().
-  std::vector<std::int32_t> encode(const Tokenizer& tokenizer) const;
+  /// @param turn_ends  when given, filled with the numbers of tokens, rising, up to which turns are
+  /// whole: where a later prompt may part from this one. The end of the prompt is not among them.
+  std::vector<std::int32_t> encode(const Tokenizer& tokenizer,
+                                   std::vector<std::size_t>* turn_ends = nullptr) const;
 
  private:
   std::vector<PromptSegment> segments_;

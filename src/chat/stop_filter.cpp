@@ -17,17 +17,20 @@ std::size_t overlap(std::string_view text, std::string_view stop) {
 }  // namespace
 
 std::string StopFilter::feed(std::string_view text) {
-  if (stopped_) return {};
+  if (stopped()) return {};
   held_ += text;
   std::size_t first = std::string::npos;
   std::size_t keep = 0;
   for (const std::string& stop : stops_) {
     if (stop.empty()) continue;
-    first = std::min(first, held_.find(stop));
+    const std::size_t place = held_.find(stop);
+    if (place < first) {
+      first = place;
+      stopped_by_ = stop;
+    }
     keep = std::max(keep, overlap(held_, stop));
   }
   if (first != std::string::npos) {
-    stopped_ = true;
     held_.resize(first);
     keep = 0;
   }

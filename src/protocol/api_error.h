@@ -34,8 +34,8 @@ struct ApiError {
 
   Kind kind = Kind::server_error;
   std::string message;
-  std::string field;                                 ///< `param` of OpenAI; empty: null
-  std::optional<std::uint32_t> retry_after_seconds;  ///< header Retry-After
+  std::string field{};                                 ///< `param` of OpenAI; empty: null
+  std::optional<std::uint32_t> retry_after_seconds{};  ///< header Retry-After
 
   bool operator==(const ApiError&) const = default;
 };

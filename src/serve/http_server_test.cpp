@@ -1,12 +1,7 @@
 #include "serve/http_server.h"
 
+#include "serve/http_client_for_test.h"
 #include "serve/url.h"
-
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -18,43 +13,6 @@
 
 namespace hadal {
 namespace {
-
-namespace asio = boost::asio;
-using asio::ip::tcp;
-
-class Client {
- public:
-  explicit Client(std::uint16_t port) : socket_(io_) {
-    socket_.connect({asio::ip::make_address("127.0.0.1"), port});
-  }
-  void send(std::string_view text) {
-    boost::system::error_code ignored;  // the server may have closed already
-    asio::write(socket_, asio::buffer(text.data(), text.size()), ignored);
-  }
-  /// Until `end` was read, or the connection was closed.
-  std::string read_until(std::string_view end) {
-    std::string text;
-    char c = 0;
-    boost::system::error_code failed;
-    while (text.find(end) == std::string::npos) {
-      asio::read(socket_, asio::buffer(&c, 1), failed);
-      if (failed) break;
-      text += c;
-    }
-    return text;
-  }
-  std::string read_all() {
-    std::string text;
-    boost::system::error_code failed;
-    asio::read(socket_, asio::dynamic_buffer(text), failed);
-    return text;
-  }
-  void close() { socket_.close(); }
-
- private:
-  asio::io_context io_;
-  tcp::socket socket_;
-};
 
 class HttpServerTest : public testing::Test {
  protected:
@@ -68,7 +26,7 @@ class HttpServerTest : public testing::Test {
     server_ = std::move(*server);
   }
   std::string exchange(std::string_view request) {
-    Client client(server_->port());
+    TestClient client(server_->port());
     client.send(request);
     return client.read_all();
   }
@@ -100,7 +58,7 @@ TEST_F(HttpServerTest, AnswersARequest) {
 
 TEST_F(HttpServerTest, KeepsConnectionsAndTakesPipelinedRequests) {
   serve(echo);
-  Client client(server_->port());
+  TestClient client(server_->port());
 
   client.send("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
   EXPECT_NE(client.read_until("GET /1  [] ").find("keep-alive"), std::string::npos);
@@ -152,7 +110,7 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLargeOrNoHttp) {
 
 TEST_F(HttpServerTest, ContinuesBeforeTheBodyWhenAsked) {
   serve(echo);
-  Client client(server_->port());
+  TestClient client(server_->port());
 
   client.send("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
   EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -170,7 +128,7 @@ TEST_F(HttpServerTest, TellsWhenTheClientHangsUp) {
     r->on_gone([&] { gone.set_value(); });
     begun.set_value();
   });
-  Client client(server_->port());
+  TestClient client(server_->port());
   client.send("GET / HTTP/1.1\r\n\r\n");
   begun.get_future().wait();
 
@@ -196,7 +154,7 @@ TEST_F(HttpServerTest, ClosesOnAClientThatDoesNotRead) {
         }).join();
       },
       {.n_threads = 2, .max_unsent_bytes = 1 << 20});
-  Client client(server_->port());
+  TestClient client(server_->port());
 
   client.send("GET / HTTP/1.1\r\n\r\n");
 
@@ -219,7 +177,7 @@ TEST_F(HttpServerTest, AFailingHandlerIsA500AndTheServerGoesOn) {
 
 TEST_F(HttpServerTest, SlowHeadersTimeOut) {
   serve(echo, {.header_timeout = std::chrono::seconds(1)});
-  Client client(server_->port());
+  TestClient client(server_->port());
   client.send("GET / HTTP/1.1\r\nHost");
 
   EXPECT_EQ(client.read_all(), "") << "closed, as nobody may hold a connection for ever";

@@ -1,5 +1,6 @@
 #include "engine/sampling/sampler.h"
 
+#include "base/check.h"
 #include "base/random.h"
 
 #include <algorithm>
@@ -35,6 +36,7 @@ void penalise(std::span<float> logits, const SamplingOptions& o, const TokenHist
 
 void forbid_others(std::span<float> logits, std::span<const std::uint64_t> allowed) {
   if (allowed.empty()) return;
+  HADAL_CHECK(allowed.size() * 64 >= logits.size(), "a mask has a bit for each token");
   for (std::size_t id = 0; id < logits.size(); ++id) {
     if (((allowed[id / 64] >> (id % 64)) & 1u) == 0)
       logits[id] = -std::numeric_limits<float>::infinity();

@@ -1,0 +1,173 @@
+// hadal serve: the HTTP server.
+
+#include "serve/api_server.h"
+
+#include "chat/local_model.h"
+#include "common.h"
+#include "verbs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <pthread.h>
+
+namespace hadal {
+namespace {
+
+struct ServeFlags {
+  EngineFlags engine;
+  ApiServerOptions server;
+  std::string think = "off";
+  std::string release = "preview";
+  std::size_t state_mib = 1024;
+  bool temperature_given = false;
+};
+
+ThinkMode think_mode(const std::string& name) {
+  if (name == "high") return ThinkMode::high;
+  if (name == "max") return ThinkMode::max;
+  return ThinkMode::off;
+}
+
+/// What clients call the model: the last part of its path.
+std::string name_of(const std::string& model) {
+  const std::filesystem::path path(model);
+  const std::string last = path.filename().empty() ? path.parent_path().filename().string()
+                                                   : path.filename().string();
+  return last.empty() ? model : last;
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host.rfind("127.", 0) == 0 || host == "::1";
+}
+
+void show_address(const ApiServerOptions& options, std::uint16_t port) {
+  const char* scheme = options.http.tls_certificate.empty() ? "http" : "https";
+  const std::string host = options.http.host.find(':') == std::string::npos
+                               ? options.http.host
+                               : fmt::format("[{}]", options.http.host);
+  const std::string base = fmt::format("{}://{}:{}", scheme, host, port);
+  fmt::print(stderr,
+             "{} is served at {}\n"
+             "  OpenAI:    base URL {}/v1, model {}\n"
+             "  Anthropic: base URL {}\n"
+             "  try:       curl {}/v1/chat/completions -H 'Content-Type: application/json' -d "
+             "'{{\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n"
+             "Ctrl-C ends it.\n",
+             options.model_name, base, base, options.model_name, base, base);
+}
+
+/// Waits for the first of the signals that end a server. They must be blocked in all threads.
+void wait_for_end(const sigset_t& signals) {
+  int signal = 0;
+  sigwait(&signals, &signal);
+}
+
+Result<void> serve(ServeFlags flags) {
+  ApiServerOptions& options = flags.server;
+  if (!is_loopback(options.http.host) && options.api_keys.empty()) {
+    fmt::print(stderr,
+               "serve: warning: {} can be reached from other machines, and no --api-key is set\n",
+               options.http.host);
+  }
+  // Before any thread starts, so that all of them leave these signals to wait_for_end.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  HADAL_ASSIGN(auto engine, open_engine(flags.engine));
+  HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(engine->checkpoint()));
+  if (options.model_name.empty()) options.model_name = name_of(flags.engine.model);
+  options.think = think_mode(flags.think);
+  options.release =
+      flags.release == "0731" ? ModelRelease::flash_0731 : ModelRelease::preview;
+  if (!flags.temperature_given && flags.engine.model == "builtin") options.defaults.temperature = 0;
+  options.scheduler.state_bytes = flags.state_mib << 20;
+  HADAL_ASSIGN(auto server, ApiServer::start(*engine, tokenizer, options));
+  show_address(options, server->port());
+  wait_for_end(signals);
+  fmt::print(stderr, "serve: finishing what runs (at most {:.0f} s)\n", options.drain_seconds);
+  server->drain();
+  return {};
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<ServeFlags>();
+  ApiServerOptions& o = flags->server;
+  CLI::App* verb = app.add_subcommand(
+      "serve", "HTTP server with the OpenAI and Anthropic protocols; on this machine only unless "
+               "--host says otherwise");
+  add_engine_flags(*verb, flags->engine);
+  verb->add_option("--host", o.http.host, "address to listen at; 0.0.0.0: all")
+      ->capture_default_str();
+  verb->add_option("--port", o.http.port, "0: any free one")->capture_default_str();
+  verb->add_option("--api-key", o.api_keys,
+                   "clients must send one of these (may be given several times)")
+      ->envname("HADAL_API_KEY");
+  verb->add_option("--parallel,-np", o.scheduler.n_slots, "sequences computed at the same time")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  verb->add_option("-c,--ctx-size", o.context, "most tokens of prompt and answer (0: the model's)")
+      ->capture_default_str();
+  verb->add_option("--alias", o.model_name, "name of the model for clients");
+  verb->add_option("--max-queue", o.scheduler.max_queue, "requests that may wait")
+      ->capture_default_str();
+  verb->add_option("--state-mib", flags->state_mib,
+                   "memory for conversations and cached prefixes, in MiB")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 24))
+      ->capture_default_str();
+  verb->add_option("--batch-size", o.scheduler.max_batch_tokens, "most tokens of one pass")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  verb->add_option("--max-stall-ms",
+                   [flags](const CLI::results_t& r) {
+                     flags->server.scheduler.max_stall_seconds = std::stod(r.front()) / 1000.0;
+                     return true;
+                   },
+                   "longest that a prompt may keep running answers waiting (200)")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--think", flags->think, "reasoning of requests that do not ask: off, high, max")
+      ->check(CLI::IsMember({"off", "high", "max"}))
+      ->capture_default_str();
+  verb->add_option("--release", flags->release, "prompts for preview or 0731 models")
+      ->check(CLI::IsMember({"preview", "0731"}))
+      ->capture_default_str();
+  CLI::Option* temperature =
+      verb->add_option("--temp", o.defaults.temperature,
+                       "temperature of requests that name none (1; built-in model 0)")
+          ->check(CLI::Range(0.0, 100.0));
+  verb->add_option("--draft", o.n_drafts, "tokens drafted per step by the MTP block")
+      ->check(CLI::Range(0, 8));
+  verb->add_option("--cors-origin", o.cors_origin,
+                   "let pages of this origin ask (\"*\": all); default: none");
+  verb->add_option("--tls-cert", o.http.tls_certificate, "PEM file: serve HTTPS");
+  verb->add_option("--tls-key", o.http.tls_key, "PEM file of its private key");
+  verb->add_option("--max-body-mib",
+                   [flags](const CLI::results_t& r) {
+                     flags->server.http.max_body_bytes = std::stoul(r.front()) << 20;
+                     return true;
+                   },
+                   "longest request (64)")
+      ->check(CLI::Range(1, 65536));
+  verb->add_option("--max-connections", o.http.max_connections, "open at the same time")
+      ->capture_default_str();
+  verb->add_option("--drain-seconds", o.drain_seconds,
+                   "time for running answers after SIGTERM or Ctrl-C")
+      ->capture_default_str();
+  verb->callback([flags, temperature, &exit_code] {
+    flags->temperature_given = temperature->count() > 0;
+    if (const auto done = serve(*flags); !done) exit_code = report("serve", done.error());
+  });
+}
+
+}  // namespace hadal

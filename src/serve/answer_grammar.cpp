@@ -1,0 +1,129 @@
+#include "serve/answer_grammar.h"
+
+#include "base/log.h"
+#include "chat/prompt_template.h"
+#include "grammar/dsml_grammar.h"
+#include "grammar/gbnf.h"
+#include "grammar/json_schema.h"
+#include "grammar/regex.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <vector>
+
+namespace hadal {
+
+Result<std::unique_ptr<AnswerGrammars>> AnswerGrammars::create(const Tokenizer& tokenizer,
+                                                               std::int32_t eos,
+                                                               std::size_t vocab_size) {
+  grammar::TokenTexts texts;
+  for (std::size_t id = 0; id < vocab_size; ++id) {
+    const auto token = static_cast<std::int32_t>(id);
+    texts.bytes.emplace_back(tokenizer.token_bytes(token));
+    texts.is_special.push_back(tokenizer.is_special(token));
+  }
+  texts.end_ids = {eos};
+  std::unique_ptr<AnswerGrammars> grammars(new AnswerGrammars());
+  HADAL_ASSIGN(grammars->vocabulary_, grammar::TokenVocabulary::create(std::move(texts)));
+  grammars->has_dsml_ = tokenizer.find_special(kDsmlToken).has_value();
+  return grammars;
+}
+
+template <typename Compile>
+Result<std::shared_ptr<const grammar::Grammar>> AnswerGrammars::find_or_compile(
+    const std::string& key, Compile&& compile) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = compiled_.begin(); it != compiled_.end(); ++it) {
+      if (it->first != key) continue;
+      compiled_.splice(compiled_.begin(), compiled_, it);
+      return it->second;
+    }
+  }
+  HADAL_ASSIGN(grammar::Grammar made, compile());
+  auto shared = std::make_shared<const grammar::Grammar>(std::move(made));
+  const std::lock_guard lock(mutex_);
+  compiled_.emplace_front(key, shared);
+  if (compiled_.size() > kMostKept) compiled_.pop_back();
+  return shared;
+}
+
+Result<AnswerRules> AnswerGrammars::rules_for(const ApiRequest& request, bool opens_reasoning) {
+  using Kind = OutputFormat::Kind;
+  const OutputFormat& output = request.output;
+  if (output.kind == Kind::text)
+    return request.tools.empty() ? AnswerRules{} : rules_for_tools(request, opens_reasoning);
+  if (!request.tools.empty() && request.tool_choice.mode != ToolChoice::Mode::none) {
+    return error(ErrorCode::unsupported,
+                 "{}: an output format together with tools is not supported; set tool_choice to "
+                 "\"none\", or ask in two requests",
+                 output.field);
+  }
+  const std::string key = fmt::format("{} {}", static_cast<int>(output.kind), output.text);
+  HADAL_ASSIGN(auto compiled,
+               find_or_compile(key, [&]() -> Result<grammar::Grammar> {
+                 switch (output.kind) {
+                   case Kind::json_object:
+                     return grammar::compile_json_object();
+                   case Kind::json_schema:
+                     return grammar::compile_json_schema(std::string_view(output.text), output.field);
+                   case Kind::regex:
+                     return grammar::compile_regex(output.text);
+                   default:
+                     return grammar::compile_gbnf(output.text, output.field);
+                 }
+               }));
+  return AnswerRules{.grammar = std::move(compiled), .begins_after_reasoning = opens_reasoning};
+}
+
+Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
+                                                    bool opens_reasoning) {
+  using Mode = ToolChoice::Mode;
+  const Mode mode = request.tool_choice.mode;
+  if (mode == Mode::none) return AnswerRules{};
+  const bool must_call = mode == Mode::required || mode == Mode::named;
+  if (!has_dsml_) {
+    if (!must_call) return AnswerRules{};
+    return error(ErrorCode::unsupported,
+                 "tool_choice: this model's vocabulary has no token for tool calls");
+  }
+  std::string key = fmt::format("tools {} {} {}", must_call, request.parallel_tool_calls,
+                                opens_reasoning);
+  std::vector<nlohmann::ordered_json> schemas;
+  std::vector<grammar::DsmlTool> tools;
+  schemas.reserve(request.tools.size());
+  bool is_strict = must_call;
+  for (const ApiTool& tool : request.tools) {
+    if (mode == Mode::named && tool.name != request.tool_choice.name) continue;
+    key += fmt::format("\n{} {}", tool.name, tool.parameters);
+    is_strict |= tool.strict;
+    const bool has_schema = !tool.parameters.empty();
+    if (has_schema) schemas.push_back(nlohmann::ordered_json::parse(tool.parameters, nullptr, false));
+    tools.push_back({.name = tool.name, .parameters = has_schema ? &schemas.back() : nullptr});
+  }
+  const grammar::DsmlOptions options{
+      .use = must_call ? grammar::ToolUse::required : grammar::ToolUse::possible,
+      .one_call_only = !request.parallel_tool_calls,
+      .reasoning_end = opens_reasoning ? std::string(kThinkEndToken) : std::string()};
+  auto compiled = find_or_compile(key, [&] { return grammar::compile_dsml(tools, options); });
+  if (compiled) return AnswerRules{.grammar = std::move(*compiled)};
+  if (is_strict) return compiled.error();
+  log_warning("serve", "tool calls are not constrained: {}", compiled.error().message);
+  return AnswerRules{};
+}
+
+grammar::Matcher AnswerGrammars::matcher(const std::shared_ptr<const grammar::Grammar>& grammar) {
+  auto& constraint = constraints_[grammar];
+  if (!constraint || constraint->is_worn())
+    constraint = std::make_shared<grammar::Constraint>(grammar, vocabulary_);
+  grammar::Matcher made(constraint);
+  while (constraints_.size() > kMostKept) {
+    auto victim = constraints_.begin();
+    if (victim->first == grammar) ++victim;
+    constraints_.erase(victim);
+  }
+  return made;
+}
+
+}  // namespace hadal

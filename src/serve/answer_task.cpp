@@ -1,0 +1,384 @@
+#include "serve/answer_task.h"
+
+#include "base/log.h"
+#include "chat/answer_reader.h"
+#include "chat/local_model.h"
+#include "chat/prompt_template.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hadal {
+namespace {
+
+double seconds_between(std::chrono::steady_clock::time_point a,
+                       std::chrono::steady_clock::time_point b) {
+  return std::chrono::duration<double>(b - a).count();
+}
+
+}  // namespace
+
+/// The engine's side of one choice. Everything but the constructor runs on the engine's thread.
+class AnswerTask::Choice final : public JobListener {
+ public:
+  Choice(std::shared_ptr<AnswerTask> task, std::size_t index, const PromptTokens& prompt)
+      : task_(std::move(task)),
+        index_(index),
+        tokenizer_(task_->context_.tokenizer),
+        responder_(task_->responder_),
+        rules_(task_->rules_),
+        think_end_(tokenizer_.find_special(kThinkEndToken)),
+        budget_(task_->request_.thinking.budget_tokens),
+        n_logprobs_(task_->request_.n_logprobs),
+        reader_(tokenizer_,
+                {.start = prompt.opens_reasoning ? AnswerStart::reasoning : AnswerStart::content,
+                 .is_raw = task_->request_.protocol == Protocol::completions,
+                 .stop = task_->request_.options.stop,
+                 .call_id_prefix = task_->head_.new_id("call_")}) {
+    if (task_->request_.echo) echo_ = prompt.ids;
+  }
+
+  bool is_constrained() const { return rules_.grammar != nullptr || (budget_ && think_end_); }
+
+  std::span<const std::uint64_t> allowed() {
+    if (must_end_reasoning()) {
+      only_think_end_.assign((static_cast<std::size_t>(*think_end_) / 64) + 1, 0);
+      only_think_end_.resize(std::max(only_think_end_.size(), n_mask_words_), 0);
+      only_think_end_[static_cast<std::size_t>(*think_end_) / 64] |=
+          std::uint64_t{1} << (static_cast<std::size_t>(*think_end_) % 64);
+      return only_think_end_;
+    }
+    return follows_rules() ? std::span<const std::uint64_t>(matcher_->mask().words())
+                           : std::span<const std::uint64_t>();
+  }
+  void set_mask_words(std::size_t n) { n_mask_words_ = n; }
+
+  void on_start(const PrefixUse& use) override {
+    if (rules_.grammar) matcher_.emplace(task_->context_.grammars.matcher(rules_.grammar));
+    if (!echo_.empty()) {
+      // The first token has nothing before it.
+      if (n_logprobs_) prompt_logprobs_.push_back({.bytes = bytes_of(echo_.front()), .logprob = {}, .top = {}});
+    }
+    post([index = index_, n = use.n_restored](AnswerTask& task) {
+      if (index == 0) task.begin(n);
+    });
+  }
+
+  void on_prefill(std::size_t done, std::size_t total) override {
+    post([done, total](AnswerTask& task) { task.show_progress(done, total); });
+  }
+
+  void on_prompt_token(const TokenChoice& choice) override {
+    prompt_logprobs_.push_back(logprob_of(choice));
+  }
+
+  bool on_token(const TokenChoice& choice) override {
+    show_echo();
+    const auto now = Clock::now();
+    if (last_token_) task_->context_.metrics.observe_token_gap(seconds_between(*last_token_, now));
+    last_token_ = now;
+    const bool is_reasoning = reader_.in_reasoning();
+    n_reasoning_ += is_reasoning;
+    if (follows_rules()) matcher_->accept_token(choice.token);
+    if (choice.token == task_->context_.eos) return true;
+    std::vector<ChatEvent> events;
+    const bool goes_on = reader_.take(choice.token, events);
+    std::vector<TokenLogprob> logprobs;
+    if (n_logprobs_ && !is_reasoning && !events.empty()) {
+      logprobs.push_back(logprob_of(choice));
+      logprobs_.push_back(logprobs.back());
+    }
+    if (!events.empty()) tell(std::move(events), std::move(logprobs));
+    return goes_on;
+  }
+
+  void on_end(const JobEnd& end) override {
+    show_echo();
+    const bool at_limit = end.outcome == JobOutcome::length || end.outcome == JobOutcome::no_token;
+    ParsedCompletion parsed = reader_.finish(at_limit ? GenerationEnd::limit : GenerationEnd::stop);
+    if (!parsed.last_events.empty()) tell(std::move(parsed.last_events), {});
+    std::size_t n_repairs = 0;
+    for (const std::size_t n : parsed.repairs) n_repairs += n;
+    if (n_repairs > 0) task_->context_.metrics.count_repairs(n_repairs);
+    AnswerChoice answer{.message = std::move(parsed.message),
+                        .finish_reason = parsed.finish_reason,
+                        .stop_sequence = reader_.stopped_by(),
+                        .logprobs = std::move(logprobs_)};
+    if (!echoed_text_.empty()) {
+      answer.message.content.insert(0, echoed_text_);
+      answer.logprobs.insert(answer.logprobs.begin(), prompt_logprobs_.begin(),
+                             prompt_logprobs_.end());
+    }
+    post([index = index_, answer = std::move(answer), end, n = n_reasoning_](AnswerTask& task) {
+      task.answer_.usage.n_reasoning_tokens += n;
+      task.end_choice(index, answer, end);
+    });
+    task_.reset();
+  }
+
+ private:
+  bool must_end_reasoning() const {
+    return budget_ && think_end_ && reader_.in_reasoning() && n_reasoning_ >= *budget_;
+  }
+  bool follows_rules() const {
+    return matcher_ && !(rules_.begins_after_reasoning && reader_.in_reasoning());
+  }
+
+  std::string bytes_of(std::int32_t token) const {
+    return std::string(tokenizer_.token_bytes(token));
+  }
+  TokenLogprob logprob_of(const TokenChoice& choice) const {
+    TokenLogprob told{.bytes = bytes_of(choice.token), .logprob = choice.logprob, .top = {}};
+    for (const auto& [id, logprob] : choice.top_logprobs)
+      told.top.push_back({.bytes = bytes_of(id), .logprob = logprob});
+    return told;
+  }
+
+  void show_echo() {
+    if (echo_.empty()) return;
+    echoed_text_ = tokenizer_.decode(std::exchange(echo_, {}));
+    tell({ContentDelta{echoed_text_}}, prompt_logprobs_);
+  }
+
+  void tell(std::vector<ChatEvent> events, std::vector<TokenLogprob> logprobs) {
+    post([index = index_, events = std::move(events),
+          logprobs = std::move(logprobs)](AnswerTask& task) mutable {
+      task.show(index, std::move(events), std::move(logprobs));
+    });
+  }
+
+  /// Work for the strand, in order.
+  template <typename Work>
+  void post(Work work) {
+    responder_->post([task = task_, work = std::move(work)]() mutable { work(*task); });
+  }
+
+  std::shared_ptr<AnswerTask> task_;  ///< until the end
+  std::size_t index_;
+  const Tokenizer& tokenizer_;
+  std::shared_ptr<HttpResponder> responder_;
+  AnswerRules rules_;
+  std::optional<std::int32_t> think_end_;
+  std::optional<std::size_t> budget_;
+  std::optional<std::size_t> n_logprobs_;
+  AnswerReader reader_;
+  std::optional<grammar::Matcher> matcher_;
+  std::vector<std::uint64_t> only_think_end_;
+  std::size_t n_mask_words_ = 0;
+  std::size_t n_reasoning_ = 0;
+  std::vector<std::int32_t> echo_;  ///< prompt that is still to be told
+  std::string echoed_text_;
+  std::vector<TokenLogprob> prompt_logprobs_, logprobs_;
+  std::optional<Clock::time_point> last_token_;
+};
+
+AnswerTask::AnswerTask(ServingContext& context, ApiRequest request,
+                       std::vector<PromptTokens> prompts, AnswerRules rules, AnswerHead head,
+                       std::string request_id, std::shared_ptr<HttpResponder> responder)
+    : context_(context),
+      request_(std::move(request)),
+      rules_(std::move(rules)),
+      head_(std::move(head)),
+      request_id_(std::move(request_id)),
+      responder_(std::move(responder)),
+      prompts_(std::move(prompts)) {
+  if (request_.hints.stream) stream_ = make_answer_stream(request_, head_);
+  answer_.choices.resize(prompts_.size());
+}
+
+AnswerTask::~AnswerTask() = default;
+
+Result<void> AnswerTask::start(std::string client, OnAnswered on_answered) {
+  on_answered_ = std::move(on_answered);
+  n_unfinished_ = prompts_.size();
+  for (std::size_t i = 0; i < prompts_.size(); ++i) {
+    const PromptTokens& prompt = prompts_[i];
+    auto choice = std::make_shared<Choice>(shared_from_this(), i, prompt);
+    choice->set_mask_words((context_.vocab_size + 63) / 64);
+    answer_.usage.n_prompt_tokens += prompt.ids.size();
+    const std::size_t room = context_.context - prompt.ids.size();
+    const std::size_t wanted = request_.options.max_tokens;
+    Job job;
+    job.prompt = prompt.ids;
+    job.sampling = sampling_of(request_.options);
+    job.sampling.n_logprobs = request_.n_logprobs.value_or(0);
+    job.sampling.logit_bias.assign(request_.logit_bias.begin(), request_.logit_bias.end());
+    job.max_tokens = request_.prefill_only ? 0 : wanted == 0 ? room : std::min(wanted, room);
+    job.stop_tokens = {context_.eos};
+    job.n_drafts = context_.n_drafts;
+    job.boundaries = prompt.turn_ends;
+    job.client = client;
+    job.uses_cache = request_.hints.cache_prompt;
+    job.scores_prompt = request_.echo && request_.n_logprobs.has_value();
+    if (choice->is_constrained()) {
+      job.allowed = [listener = choice.get()] { return listener->allowed(); };
+    }
+    job.listener = choice;
+    auto id = context_.scheduler.submit(std::move(job));
+    if (!id) {
+      for (const Scheduler::JobId other : jobs_) context_.scheduler.cancel(other);
+      n_unfinished_ = jobs_.size();
+      has_failed_ = true;  // whatever the others still say is not told
+      return id.error();
+    }
+    jobs_.push_back(*id);
+  }
+  responder_->on_gone([weak = weak_from_this()] {
+    if (const auto task = weak.lock()) {
+      task->is_gone_ = true;
+      task->cancel();
+    }
+  });
+  return {};
+}
+
+void AnswerTask::cancel() {
+  for (const Scheduler::JobId job : jobs_) context_.scheduler.cancel(job);
+}
+
+void AnswerTask::tick() {
+  responder_->post([self = shared_from_this()] {
+    if (!self->stream_ || self->has_failed_ || self->n_unfinished_ == 0) return;
+    auto every = self->context_.keep_alive;
+    if (const auto wish = self->request_.hints.sse_ping_seconds) {
+      if (*wish <= 0) return;
+      every = std::chrono::seconds(*wish);
+    }
+    if (Clock::now() - self->last_sent_ < every) return;
+    self->begin(0);  // a client that waits in the queue hears of that too
+    self->send(self->stream_->keep_alive());
+  });
+}
+
+HttpHeaders AnswerTask::headers(std::string_view type) const {
+  return {{"Content-Type", std::string(type)},
+          {"X-Request-Id", request_id_},
+          {"Cache-Control", "no-cache"}};
+}
+
+void AnswerTask::send(std::string frames) {
+  if (frames.empty()) return;
+  last_sent_ = Clock::now();
+  responder_->write(std::move(frames));
+}
+
+void AnswerTask::begin(std::size_t n_cached) {
+  answer_.usage.n_cached_tokens = std::max(answer_.usage.n_cached_tokens, n_cached);
+  if (!stream_ || has_begun_ || has_failed_) return;
+  has_begun_ = true;
+  responder_->start(200, headers("text/event-stream"));
+  send(stream_->begin(answer_.usage));
+}
+
+void AnswerTask::show_progress(std::size_t done, std::size_t total) {
+  if (!stream_ || !has_begun_ || has_failed_ || !request_.hints.return_progress) return;
+  send(stream_->progress(done, total, answer_.usage.n_cached_tokens,
+                         seconds_between(arrived_, Clock::now())));
+}
+
+void AnswerTask::show(std::size_t choice, std::vector<ChatEvent> events,
+                      std::vector<TokenLogprob> logprobs) {
+  if (!first_token_) first_token_ = Clock::now();
+  if (!stream_ || has_failed_) return;
+  std::string frames;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    EventDetails details{.choice = choice};
+    if (i == 0) details.logprobs = logprobs;
+    frames += stream_->event(events[i], details);
+  }
+  send(std::move(frames));
+}
+
+void AnswerTask::end_choice(std::size_t choice, AnswerChoice answer, const JobEnd& end) {
+  answer_.choices[choice] = std::move(answer);
+  answer_.usage.n_completion_tokens += end.n_tokens;
+  if (end.outcome == JobOutcome::refused) error_ = end.error;
+  sum_.prefix.n_restored += end.prefix.n_restored;
+  sum_.prefix.n_repeated += end.prefix.n_repeated;
+  if (end.prefix.n_repeated > 0 || choice == 0) {
+    sum_.prefix.miss = end.prefix.miss;
+    sum_.prefix.diverged_at = end.prefix.diverged_at;
+  }
+  sum_.n_drafted += end.n_drafted;
+  sum_.n_accepted += end.n_accepted;
+  sum_.n_preemptions += end.n_preemptions;
+  sum_.times.queued_seconds = std::max(sum_.times.queued_seconds, end.times.queued_seconds);
+  sum_.times.prefill_seconds += end.times.prefill_seconds;
+  sum_.times.decode_seconds += end.times.decode_seconds;
+  if (end.outcome == JobOutcome::cancelled) sum_.outcome = JobOutcome::cancelled;
+  if (--n_unfinished_ == 0) complete();
+}
+
+void AnswerTask::complete() {
+  choices_.clear();
+  if (has_failed_) return;
+  if (error_) return fail(*error_);
+  answer_.usage.n_cached_tokens = sum_.prefix.n_restored;
+  answer_.timings = Timings{.prefill_seconds = sum_.times.prefill_seconds,
+                            .decode_seconds = sum_.times.decode_seconds};
+  record(is_gone_ ? "cancelled" : finish_reason_name(answer_.choices.front().finish_reason));
+  std::string body;
+  if (stream_) {
+    begin(answer_.usage.n_cached_tokens);
+    send(stream_->end(answer_));
+    responder_->end();
+    body = stream_->final_object();
+  } else {
+    body = answer_body(request_, head_, answer_);
+    responder_->respond(200, headers("application/json"), body);
+  }
+  context_.metrics.count_http(200);
+  if (on_answered_ && !is_gone_) on_answered_(body);
+}
+
+void AnswerTask::fail(const Error& error) {
+  record("error");
+  const ApiError told = api_error(error);
+  if (stream_ && has_begun_) {
+    send(stream_->fail(told));
+    responder_->end();
+    if (on_answered_) on_answered_(stream_->final_object());
+    context_.metrics.count_http(200);
+    return;
+  }
+  has_failed_ = true;
+  const int status = http_status(told, request_.protocol);
+  context_.metrics.count_http(status);
+  HttpHeaders all = headers("application/json");
+  for (auto& header : error_headers(told)) all.push_back(std::move(header));
+  responder_->respond(status, std::move(all), error_body(told, request_.protocol, request_id_));
+}
+
+/// The sums, and one line without a word of the prompt.
+void AnswerTask::record(std::string_view outcome) const {
+  const auto now = Clock::now();
+  const RequestRecord r{
+      .outcome = outcome,
+      .n_prompt = answer_.usage.n_prompt_tokens,
+      .n_restored = sum_.prefix.n_restored,
+      .n_repeated = sum_.prefix.n_repeated,
+      .n_completion = answer_.usage.n_completion_tokens,
+      .prefix_miss = prefix_miss_name(sum_.prefix.miss),
+      .queued_seconds = sum_.times.queued_seconds,
+      .first_token_seconds = seconds_between(arrived_, first_token_.value_or(now)),
+      .prefill_seconds = sum_.times.prefill_seconds,
+      .decode_seconds = sum_.times.decode_seconds,
+      .total_seconds = seconds_between(arrived_, now),
+      .n_drafted = sum_.n_drafted,
+      .n_accepted = sum_.n_accepted};
+  context_.metrics.add(r);
+  const double rate = r.decode_seconds > 0 && r.n_completion > 1
+                          ? static_cast<double>(r.n_completion - 1) / r.decode_seconds
+                          : 0.0;
+  std::string why(r.prefix_miss);
+  if (sum_.prefix.miss == PrefixMiss::diverged)
+    why = fmt::format("diverged at turn {}", sum_.prefix.diverged_at);
+  log_info("request",
+           "id={} outcome={} prompt={} restored={} repeated={} prefix=\"{}\" completion={} "
+           "queued_s={:.3f} ttft_s={:.3f} decode_tok_s={:.1f} drafts={}/{} preempted={}",
+           request_id_, r.outcome, r.n_prompt, r.n_restored, r.n_repeated, why, r.n_completion,
+           r.queued_seconds, r.first_token_seconds, rate, r.n_accepted, r.n_drafted,
+           sum_.n_preemptions);
+}
+
+}  // namespace hadal

@@ -1,0 +1,98 @@
+// One request on its way to an answer: the engine's tokens become the client's events.
+#pragma once
+
+#include "protocol/answer.h"
+#include "serve/answer_grammar.h"
+#include "serve/http_server.h"
+#include "serve/metrics.h"
+#include "serve/scheduler.h"
+#include "tokenizer/tokenizer.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hadal {
+
+/// What all requests of a server share. Outlives them.
+struct ServingContext {
+  Scheduler& scheduler;
+  AnswerGrammars& grammars;
+  const Tokenizer& tokenizer;
+  ServerMetrics& metrics;
+  std::int32_t eos;
+  std::size_t vocab_size;
+  std::size_t context;  ///< most tokens of prompt and answer
+  std::size_t n_drafts;
+  std::chrono::seconds keep_alive{15};
+};
+
+/// The prompt of one choice.
+struct PromptTokens {
+  std::vector<std::int32_t> ids;
+  std::vector<std::size_t> turn_ends;
+  bool opens_reasoning = false;
+};
+
+/// Told when the answer is complete: its JSON text (of Responses the final object).
+using OnAnswered = std::function<void(const std::string& body)>;
+
+/// Runs on the connection's strand, but for what comes from the engine. Keeps itself alive until
+/// its jobs have ended.
+class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
+ public:
+  AnswerTask(ServingContext& context, ApiRequest request, std::vector<PromptTokens> prompts,
+             AnswerRules rules, AnswerHead head, std::string request_id,
+             std::shared_ptr<HttpResponder> responder);
+  ~AnswerTask();
+
+  /// Submits the jobs. Errors: those of Scheduler::submit; nothing was sent then.
+  Result<void> start(std::string client, OnAnswered on_answered);
+  /// Every second or so, on any thread: signs of life for a client that waits.
+  void tick();
+  /// Ends the answer where it is; the client gets what there is. Any thread.
+  void cancel();
+
+ private:
+  class Choice;
+  using Clock = std::chrono::steady_clock;
+
+  // On the strand:
+  void begin(std::size_t n_cached);
+  void show(std::size_t choice, std::vector<ChatEvent> events, std::vector<TokenLogprob> logprobs);
+  void show_progress(std::size_t done, std::size_t total);
+  void end_choice(std::size_t choice, AnswerChoice answer, const JobEnd& end);
+  void complete();
+  void fail(const Error& error);
+  void send(std::string frames);
+  void record(std::string_view outcome) const;
+  HttpHeaders headers(std::string_view type) const;
+
+  ServingContext& context_;
+  ApiRequest request_;
+  AnswerRules rules_;
+  AnswerHead head_;
+  std::string request_id_;
+  std::shared_ptr<HttpResponder> responder_;
+  std::unique_ptr<AnswerStream> stream_;  ///< null: one object at the end
+  OnAnswered on_answered_;
+  std::vector<PromptTokens> prompts_;
+  std::vector<std::shared_ptr<Choice>> choices_;
+  std::vector<Scheduler::JobId> jobs_;
+
+  Answer answer_;
+  std::size_t n_unfinished_ = 0;
+  bool has_begun_ = false, has_failed_ = false;
+  bool is_gone_ = false;
+  std::optional<Error> error_;
+  Clock::time_point arrived_ = Clock::now(), last_sent_ = arrived_;
+  std::optional<Clock::time_point> first_token_;
+  JobEnd sum_;
+};
+
+}  // namespace hadal

@@ -1,0 +1,193 @@
+#include "serve/metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hadal {
+namespace {
+
+void write_head(std::string& out, std::string_view name, std::string_view help,
+                std::string_view type) {
+  out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+}
+
+/// One metric without labels of its own.
+class Writer {
+ public:
+  explicit Writer(std::string& out, std::string labels) : out_(out), labels_(std::move(labels)) {}
+
+  void gauge(std::string_view name, std::string_view help, double value) {
+    write_head(out_, name, help, "gauge");
+    out_ += fmt::format("{}{{{}}} {}\n", name, labels_, value);
+  }
+  void counter(std::string_view name, std::string_view help, double value) {
+    write_head(out_, name, help, "counter");
+    out_ += fmt::format("{}{{{}}} {}\n", name, labels_, value);
+  }
+  template <typename Map>
+  void counters(std::string_view name, std::string_view help, std::string_view label,
+                const Map& values) {
+    write_head(out_, name, help, "counter");
+    for (const auto& [key, value] : values)
+      out_ += fmt::format("{}{{{},{}=\"{}\"}} {}\n", name, labels_, label, key, value);
+  }
+  void histogram(std::string_view name, std::string_view help, const Histogram& histogram) {
+    histogram.write(out_, name, help, labels_);
+  }
+
+ private:
+  std::string& out_;
+  std::string labels_;
+};
+
+double ratio(double a, double b) {
+  return b > 0 ? a / b : 0.0;
+}
+
+/// Label values may hold no quotes, backslashes or line ends unescaped.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+}  // namespace
+
+void Histogram::observe(double value) {
+  const auto bucket = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
+  ++counts_[static_cast<std::size_t>(bucket)];
+  sum_ += value;
+}
+
+void Histogram::write(std::string& out, std::string_view name, std::string_view help,
+                      std::string_view labels) const {
+  write_head(out, name, help, "histogram");
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    total += counts_[i];
+    const std::string bound = i < bounds_.size() ? fmt::format("{}", bounds_[i]) : "+Inf";
+    out += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", name, labels, bound, total);
+  }
+  out += fmt::format("{0}_sum{{{1}}} {2}\n{0}_count{{{1}}} {3}\n", name, labels, sum_, total);
+}
+
+void ServerMetrics::count_http(int status) {
+  const std::lock_guard lock(mutex_);
+  ++http_[status];
+}
+
+void ServerMetrics::count_repairs(std::size_t n) {
+  const std::lock_guard lock(mutex_);
+  n_repairs_ += n;
+}
+
+void ServerMetrics::observe_token_gap(double seconds) {
+  const std::lock_guard lock(mutex_);
+  token_gap_.observe(seconds);
+}
+
+void ServerMetrics::add(const RequestRecord& r) {
+  const std::lock_guard lock(mutex_);
+  ++outcomes_[std::string(r.outcome)];
+  if (r.n_repeated > 0) ++misses_[std::string(r.prefix_miss)];
+  n_prompt_ += r.n_prompt;
+  n_restored_ += r.n_restored;
+  n_repeated_ += r.n_repeated;
+  n_completion_ += r.n_completion;
+  n_drafted_ += r.n_drafted;
+  n_accepted_ += r.n_accepted;
+  prefill_seconds_ += r.prefill_seconds;
+  decode_seconds_ += r.decode_seconds;
+  first_token_.observe(r.first_token_seconds);
+  total_.observe(r.total_seconds);
+  queued_.observe(r.queued_seconds);
+  prefill_.observe(r.prefill_seconds);
+  decode_.observe(r.decode_seconds);
+  prompt_tokens_.observe(static_cast<double>(r.n_prompt));
+  completion_tokens_.observe(static_cast<double>(r.n_completion));
+}
+
+std::string ServerMetrics::text(const SchedulerState& state, const SchedulerTotals& totals) const {
+  const std::lock_guard lock(mutex_);
+  std::string out;
+  const auto n = [](auto value) { return static_cast<double>(value); };
+  const double n_running = n(std::count_if(state.slots.begin(), state.slots.end(),
+                                           [](const auto& slot) { return slot.job != 0; }));
+  const double state_share =
+      ratio(n(state.page_bytes + state.snapshot_bytes), n(state.state_limit));
+
+  Writer own(out, fmt::format("model=\"{}\"", escaped(model_name_)));
+  own.counters("hadal_http_responses_total", "Responses by status", "status", http_);
+  own.counters("hadal_requests_total", "Requests that ended, by how", "outcome", outcomes_);
+  own.gauge("hadal_requests_running", "Sequences in the batch", n_running);
+  own.gauge("hadal_requests_waiting", "Requests in the queue", n(state.n_waiting));
+  own.counter("hadal_prompt_tokens_total", "Prompt tokens of ended requests", n(n_prompt_));
+  own.counter("hadal_prompt_tokens_restored_total", "Of these, taken from snapshots",
+              n(n_restored_));
+  own.counter("hadal_prompt_tokens_repeated_total", "Of these, known but computed again",
+              n(n_repeated_));
+  own.counters("hadal_prefix_miss_total", "Requests that computed known tokens again, by reason",
+               "reason", misses_);
+  own.counter("hadal_completion_tokens_total", "Tokens of answers", n(n_completion_));
+  own.counter("hadal_draft_tokens_total", "Tokens drafted", n(n_drafted_));
+  own.counter("hadal_draft_tokens_accepted_total", "Drafted tokens kept", n(n_accepted_));
+  own.counter("hadal_tool_parse_repairs_total", "Malformed forms mended in answers", n(n_repairs_));
+  own.counter("hadal_preemptions_total", "Sequences put back into the queue for lack of memory",
+              n(totals.n_preemptions));
+  own.counter("hadal_passes_total", "Forward passes", n(totals.n_passes));
+  own.counter("hadal_engine_busy_seconds_total", "Time in forward passes", totals.busy_seconds);
+  own.gauge("hadal_state_page_bytes", "Row pages of sequences and snapshots", n(state.page_bytes));
+  own.gauge("hadal_state_snapshot_tail_bytes", "Tails of snapshots", n(state.snapshot_bytes));
+  own.gauge("hadal_state_limit_bytes", "Most bytes of state", n(state.state_limit));
+  own.gauge("hadal_snapshots", "Snapshots in memory", n(state.n_snapshots));
+  own.counter("hadal_snapshots_evicted_total", "Snapshots given up", n(state.n_evicted));
+  own.histogram("hadal_time_to_first_token_seconds", "From arrival", first_token_);
+  own.histogram("hadal_inter_token_seconds", "Between tokens of an answer", token_gap_);
+
+  Writer vllm(out, fmt::format("model_name=\"{}\"", escaped(model_name_)));
+  vllm.gauge("vllm:num_requests_running", "Alias", n_running);
+  vllm.gauge("vllm:num_requests_waiting", "Alias", n(state.n_waiting));
+  vllm.gauge("vllm:kv_cache_usage_perc", "Alias, a share of 1", state_share);
+  vllm.gauge("vllm:gpu_cache_usage_perc", "Alias, a share of 1", state_share);
+  vllm.counter("vllm:prompt_tokens_total", "Alias", n(n_prompt_));
+  vllm.counter("vllm:generation_tokens_total", "Alias", n(n_completion_));
+  vllm.counter("vllm:prefix_cache_queries_total", "Alias, in tokens", n(n_prompt_));
+  vllm.counter("vllm:prefix_cache_hits_total", "Alias, in tokens", n(n_restored_));
+  vllm.counter("vllm:num_preemptions_total", "Alias", n(totals.n_preemptions));
+  vllm.counters("vllm:request_success_total", "Alias", "finished_reason", outcomes_);
+  vllm.counter("vllm:spec_decode_num_draft_tokens_total", "Alias", n(n_drafted_));
+  vllm.counter("vllm:spec_decode_num_accepted_tokens_total", "Alias", n(n_accepted_));
+  vllm.histogram("vllm:time_to_first_token_seconds", "Alias", first_token_);
+  vllm.histogram("vllm:inter_token_latency_seconds", "Alias", token_gap_);
+  vllm.histogram("vllm:time_per_output_token_seconds", "Alias", token_gap_);
+  vllm.histogram("vllm:e2e_request_latency_seconds", "Alias", total_);
+  vllm.histogram("vllm:request_queue_time_seconds", "Alias", queued_);
+  vllm.histogram("vllm:request_prefill_time_seconds", "Alias", prefill_);
+  vllm.histogram("vllm:request_decode_time_seconds", "Alias", decode_);
+  vllm.histogram("vllm:request_prompt_tokens", "Alias", prompt_tokens_);
+  vllm.histogram("vllm:request_generation_tokens", "Alias", completion_tokens_);
+
+  Writer llama(out, fmt::format("model=\"{}\"", escaped(model_name_)));
+  llama.counter("llamacpp:prompt_tokens_total", "Alias", n(n_prompt_ - n_restored_));
+  llama.counter("llamacpp:prompt_seconds_total", "Alias", prefill_seconds_);
+  llama.counter("llamacpp:tokens_predicted_total", "Alias", n(n_completion_));
+  llama.counter("llamacpp:tokens_predicted_seconds_total", "Alias", decode_seconds_);
+  llama.gauge("llamacpp:prompt_tokens_seconds", "Alias",
+              ratio(n(n_prompt_ - n_restored_), prefill_seconds_));
+  llama.gauge("llamacpp:predicted_tokens_seconds", "Alias",
+              ratio(n(n_completion_), decode_seconds_));
+  llama.gauge("llamacpp:requests_processing", "Alias", n_running);
+  llama.gauge("llamacpp:requests_deferred", "Alias", n(state.n_waiting));
+  llama.counter("llamacpp:n_decode_total", "Alias", n(totals.n_passes));
+  llama.gauge("llamacpp:n_busy_slots_per_decode", "Alias",
+              ratio(n(totals.n_sequences_in_passes), n(totals.n_passes)));
+  llama.counter("llamacpp:spec_decode_num_draft_tokens_total", "Alias", n(n_drafted_));
+  llama.counter("llamacpp:spec_decode_num_accepted_tokens_total", "Alias", n(n_accepted_));
+  return out;
+}
+
+}  // namespace hadal

@@ -1,0 +1,75 @@
+// What the server counts, as Prometheus reads it (serving.md section 7, api.md 3.7, 3.8).
+#pragma once
+
+#include "serve/scheduler.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hadal {
+
+/// Observations by upper bounds.
+class Histogram {
+ public:
+  explicit Histogram(std::vector<double> bounds)
+      : bounds_(std::move(bounds)), counts_(bounds_.size() + 1, 0) {}
+  void observe(double value);
+  /// Lines NAME_bucket, NAME_sum, NAME_count, with the type.
+  void write(std::string& out, std::string_view name, std::string_view help,
+             std::string_view labels) const;
+
+ private:
+  std::vector<double> bounds_;
+  std::vector<std::uint64_t> counts_;  ///< one more than bounds
+  double sum_ = 0;
+};
+
+/// One finished request, for sums and the log.
+struct RequestRecord {
+  std::string_view outcome;  ///< stop, length, tool_calls, cancelled, error
+  std::size_t n_prompt = 0, n_restored = 0, n_repeated = 0, n_completion = 0;
+  std::string_view prefix_miss;
+  double queued_seconds = 0, first_token_seconds = 0, prefill_seconds = 0, decode_seconds = 0,
+         total_seconds = 0;
+  std::size_t n_drafted = 0, n_accepted = 0;
+};
+
+/// Any thread.
+class ServerMetrics {
+ public:
+  explicit ServerMetrics(std::string model_name) : model_name_(std::move(model_name)) {}
+
+  void count_http(int status);
+  void add(const RequestRecord& record);
+  void count_repairs(std::size_t n);
+  /// Seconds between two tokens of one answer.
+  void observe_token_gap(double seconds);
+
+  /// The text of GET /metrics: own names, then those of vLLM and llama.cpp.
+  std::string text(const SchedulerState& state, const SchedulerTotals& totals) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::string model_name_;
+  std::map<int, std::uint64_t> http_;  ///< by status
+  std::map<std::string, std::uint64_t, std::less<>> outcomes_, misses_;
+  std::uint64_t n_prompt_ = 0, n_restored_ = 0, n_repeated_ = 0, n_completion_ = 0;
+  std::uint64_t n_drafted_ = 0, n_accepted_ = 0, n_repairs_ = 0;
+  double prefill_seconds_ = 0, decode_seconds_ = 0;
+  Histogram first_token_{{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}};
+  Histogram token_gap_{{.001, .0025, .005, .01, .025, .05, .1, .2, .4, .8, 1.6, 3.2}};
+  Histogram total_{{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}};
+  Histogram queued_{{.001, .01, .1, .5, 1, 2.5, 5, 10, 30, 60, 120}};
+  Histogram prefill_{{.01, .05, .1, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}};
+  Histogram decode_{{.05, .1, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}};
+  Histogram prompt_tokens_{{1, 10, 100, 500, 1000, 2500, 5000, 10000, 50000, 100000, 500000}};
+  Histogram completion_tokens_{{1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10000}};
+};
+
+}  // namespace hadal
