@@ -114,7 +114,7 @@ void add_serve(CLI::App& app, int& exit_code) {
   verb->add_option("--api-key", o.api_keys,
                    "clients must send one of these (may be given several times)")
       ->envname("HADAL_API_KEY");
-  verb->add_option("--parallel,-np", o.scheduler.n_slots, "sequences computed at the same time")
+  verb->add_option("--parallel", o.scheduler.n_slots, "sequences computed at the same time")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   verb->add_option("-c,--ctx-size", o.context, "most tokens of prompt and answer (0: the model's)")

@@ -26,7 +26,9 @@ std::pair<std::size_t, std::string_view> first_special(std::string_view text) {
 
 void Prompt::add_text(std::string_view text) {
   if (text.empty()) return;
-  if (!segments_.empty() && !segments_.back().is_special)
+  const bool goes_on =
+      !segments_.empty() && !segments_.back().is_special && segments_.back().ids.empty();
+  if (goes_on)
     segments_.back().text += text;
   else
     segments_.push_back({std::string(text), false});
@@ -34,6 +36,10 @@ void Prompt::add_text(std::string_view text) {
 
 void Prompt::add_special(std::string_view token) {
   segments_.push_back({std::string(token), true});
+}
+
+void Prompt::add_tokens(std::span<const std::int32_t> ids, std::string text) {
+  if (!ids.empty()) segments_.push_back({std::move(text), false, {ids.begin(), ids.end()}});
 }
 
 void Prompt::add_template(std::string_view text) {
@@ -66,6 +72,11 @@ std::vector<std::int32_t> Prompt::encode(const Tokenizer& tokenizer,
     plain.clear();
   };
   for (const PromptSegment& segment : segments_) {
+    if (!segment.ids.empty()) {
+      flush();
+      ids.insert(ids.end(), segment.ids.begin(), segment.ids.end());
+      continue;
+    }
     const auto id = segment.is_special ? tokenizer.find_special(segment.text) : std::nullopt;
     if (!id) {
       plain += segment.text;

@@ -5,16 +5,18 @@
 #include "tokenizer/tokenizer.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace hadal {
 
-/// A stretch of plain text, or one special token by its exact text.
+/// A stretch of plain text, one special token by its exact text, or tokens as they are.
 struct PromptSegment {
   std::string text;
   bool is_special;
+  std::vector<std::int32_t> ids{};  ///< not empty: these tokens, whose text is `text`
 
   bool operator==(const PromptSegment&) const = default;
 };
@@ -28,6 +30,9 @@ class Prompt {
   /// Text of our own templates: the special tokens of prompt_template.h in it become special.
   void add_template(std::string_view text);
   void add_special(std::string_view token);
+  /// Tokens that the model itself wrote, between two special tokens: encoding their text again
+  /// could split it differently.
+  void add_tokens(std::span<const std::int32_t> ids, std::string text);
 
   const std::vector<PromptSegment>& segments() const { return segments_; }
   /// All segments joined: the prompt as the published encoder prints it.

@@ -33,7 +33,8 @@ std::string_view effort_prefix(const PromptOptions& options) {
 /// Renders turns one after the other into a prompt.
 class Renderer {
  public:
-  explicit Renderer(bool thinking) : thinking_(thinking) {}
+  Renderer(bool thinking, const FindWritten& find_written)
+      : thinking_(thinking), find_written_(find_written) {}
 
   Result<void> add_turn(const std::vector<Turn>& turns, std::size_t i);
   Prompt& prompt() { return prompt_; }
@@ -51,6 +52,7 @@ class Renderer {
 
   Prompt prompt_;
   bool thinking_;
+  const FindWritten& find_written_;
 };
 
 std::string where(const Turn& turn, std::string_view field) {
@@ -98,12 +100,19 @@ void Renderer::add_user(const Turn& turn) {
 
 void Renderer::add_assistant(const Turn& turn, bool answers_task) {
   const Message& message = *turn.message;
-  if (turn.keeps_reasoning && !answers_task) {
-    prompt_.add_text(message.reasoning_content);
-    prompt_.add_special(kThinkEndToken);
+  const bool with_reasoning = turn.keeps_reasoning && !answers_task;
+  const auto written =
+      find_written_ ? find_written_(message, with_reasoning) : std::optional<WrittenTurn>();
+  if (written) {
+    prompt_.add_tokens(written->ids, written->text);
+  } else {
+    if (with_reasoning) {
+      prompt_.add_text(message.reasoning_content);
+      prompt_.add_special(kThinkEndToken);
+    }
+    prompt_.add_text(message.content);
+    if (!message.tool_calls.empty()) add_tool_calls(message.tool_calls);
   }
-  prompt_.add_text(message.content);
-  if (!message.tool_calls.empty()) add_tool_calls(message.tool_calls);
   if (!message.wo_eos) prompt_.add_special(kEosToken);
 }
 
@@ -185,10 +194,11 @@ Result<void> Renderer::add_turn(const std::vector<Turn>& turns, std::size_t i) {
 
 }  // namespace
 
-Result<Prompt> encode_prompt(const Conversation& conversation, const PromptOptions& options) {
+Result<Prompt> encode_prompt(const Conversation& conversation, const PromptOptions& options,
+                             const FindWritten& find_written) {
   const bool thinking = options.think != ThinkMode::off;
   const auto turns = make_turns(conversation, thinking, options.drop_thinking);
-  Renderer renderer(thinking);
+  Renderer renderer(thinking, find_written);
   renderer.prompt().add_special(kBosToken);
   renderer.prompt().add_template(effort_prefix(options));
   for (std::size_t i = 0; i < turns.size(); ++i) HADAL_TRY(renderer.add_turn(turns, i));

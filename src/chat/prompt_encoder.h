@@ -7,6 +7,10 @@
 #include "chat/prompt.h"
 
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace hadal {
 
@@ -23,6 +27,17 @@ enum class ModelRelease : std::uint8_t {
   flash_0731,  ///< DeepSeek-V4-Flash-0731
 };
 
+/// The tokens that the model wrote for a message of the assistant, and their text.
+struct WrittenTurn {
+  std::vector<std::int32_t> ids;
+  std::string text;
+};
+
+/// Finds what the model itself wrote for `message`, with the reasoning and its end token in front
+/// or without them; nothing if that is not known or the client has changed it.
+using FindWritten =
+    std::function<std::optional<WrittenTurn>(const Message& message, bool with_reasoning)>;
+
 struct PromptOptions {
   ThinkMode think = ThinkMode::off;
   ModelRelease release = ModelRelease::preview;
@@ -35,6 +50,8 @@ struct PromptOptions {
 /// joins an earlier one loses its `task`. Arguments that are no JSON object become one parameter
 /// named `arguments`. Errors: bad_format if the JSON text of a tool or response_format is invalid,
 /// naming messages[i]. Pure; O(length).
-Result<Prompt> encode_prompt(const Conversation& conversation, const PromptOptions& options);
+/// @param find_written  may be empty: all text is encoded anew
+Result<Prompt> encode_prompt(const Conversation& conversation, const PromptOptions& options,
+                             const FindWritten& find_written = {});
 
 }  // namespace hadal

@@ -11,6 +11,8 @@
 namespace hadal {
 namespace {
 
+constexpr auto kCallCut = static_cast<std::size_t>(Repair::call_cut);
+
 double seconds_between(std::chrono::steady_clock::time_point a,
                        std::chrono::steady_clock::time_point b) {
   return std::chrono::duration<double>(b - a).count();
@@ -30,9 +32,10 @@ class AnswerTask::Choice final : public JobListener {
         think_end_(tokenizer_.find_special(kThinkEndToken)),
         budget_(task_->request_.thinking.budget_tokens),
         n_logprobs_(task_->request_.n_logprobs),
+        is_raw_(task_->request_.protocol == Protocol::completions),
         reader_(tokenizer_,
                 {.start = prompt.opens_reasoning ? AnswerStart::reasoning : AnswerStart::content,
-                 .is_raw = task_->request_.protocol == Protocol::completions,
+                 .is_raw = is_raw_,
                  .stop = task_->request_.options.stop,
                  .call_id_prefix = task_->head_.new_id("call_")}) {
     if (task_->request_.echo) echo_ = prompt.ids;
@@ -81,6 +84,7 @@ class AnswerTask::Choice final : public JobListener {
     n_reasoning_ += is_reasoning;
     if (follows_rules()) matcher_->accept_token(choice.token);
     if (choice.token == task_->context_.eos) return true;
+    ids_.push_back(choice.token);
     std::vector<ChatEvent> events;
     const bool goes_on = reader_.take(choice.token, events);
     std::vector<TokenLogprob> logprobs;
@@ -100,6 +104,9 @@ class AnswerTask::Choice final : public JobListener {
     std::size_t n_repairs = 0;
     for (const std::size_t n : parsed.repairs) n_repairs += n;
     if (n_repairs > 0) task_->context_.metrics.count_repairs(n_repairs);
+    // What a stop string or the limit cut is not what the client will send back.
+    const bool is_whole = !reader_.stopped_by() && parsed.repairs[kCallCut] == 0;
+    if (is_whole && !is_raw_) task_->context_.turns.add(parsed.message, ids_);
     AnswerChoice answer{.message = std::move(parsed.message),
                         .finish_reason = parsed.finish_reason,
                         .stop_sequence = reader_.stopped_by(),
@@ -161,11 +168,13 @@ class AnswerTask::Choice final : public JobListener {
   std::optional<std::int32_t> think_end_;
   std::optional<std::size_t> budget_;
   std::optional<std::size_t> n_logprobs_;
+  bool is_raw_;
   AnswerReader reader_;
   std::optional<grammar::Matcher> matcher_;
   std::vector<std::uint64_t> only_think_end_;
   std::size_t n_mask_words_ = 0;
   std::size_t n_reasoning_ = 0;
+  std::vector<std::int32_t> ids_;  ///< as sampled, without the end token
   std::vector<std::int32_t> echo_;  ///< prompt that is still to be told
   std::string echoed_text_;
   std::vector<TokenLogprob> prompt_logprobs_, logprobs_;

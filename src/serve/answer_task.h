@@ -6,6 +6,7 @@
 #include "serve/http_server.h"
 #include "serve/metrics.h"
 #include "serve/scheduler.h"
+#include "serve/turn_store.h"
 #include "tokenizer/tokenizer.h"
 
 #include <chrono>
@@ -25,6 +26,7 @@ struct ServingContext {
   AnswerGrammars& grammars;
   const Tokenizer& tokenizer;
   ServerMetrics& metrics;
+  TurnStore& turns;
   std::int32_t eos;
   std::size_t vocab_size;
   std::size_t context;  ///< most tokens of prompt and answer

@@ -27,6 +27,9 @@ namespace {
 
 using Responder = std::shared_ptr<HttpResponder>;
 
+/// Answers remembered token by token: 64 MB.
+constexpr std::size_t kMostTurnTokens = 16u << 20;
+
 std::uint64_t now_seconds() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
                                         std::chrono::system_clock::now().time_since_epoch())
@@ -74,11 +77,13 @@ class Server final : public ApiServer {
         options_(std::move(options)),
         metrics_(options_.model_name),
         grammars_(std::move(grammars)),
+        turns_(tokenizer, kMostTurnTokens),
         scheduler_(engine.model(), options_.scheduler),
         context_{.scheduler = scheduler_,
                  .grammars = *grammars_,
                  .tokenizer = tokenizer,
                  .metrics = metrics_,
+                 .turns = turns_,
                  .eos = engine.config().eos_token_id,
                  .vocab_size = engine.config().vocab_size,
                  .context = options_.context > 0 ? std::min(options_.context,
@@ -306,7 +311,7 @@ class Server final : public ApiServer {
   void apply_template(Exchange& exchange) {
     const auto request = parse_request(Protocol::chat, exchange.request.body, parse_options());
     if (!request) return refuse(exchange, request.error());
-    const auto prompt = encode_prompt(request->conversation, prompt_options(*request));
+    const auto prompt = prompt_of(*request);
     if (!prompt) return refuse(exchange, prompt.error());
     reply(exchange, apply_template_body(prompt->text()));
   }
@@ -335,14 +340,20 @@ class Server final : public ApiServer {
   }
 
   PromptOptions prompt_options(const ApiRequest& request) const {
-    return {.think = request.thinking.resolve(options_.think), .release = options_.release};
+    return {.think = request.thinking.resolve(options_.think),
+            .release = options_.release};
+  }
+  Result<Prompt> prompt_of(const ApiRequest& request) {
+    return encode_prompt(request.conversation, prompt_options(request),
+                         [this](const Message& message, bool with_reasoning) {
+                           return turns_.find(message, with_reasoning);
+                         });
   }
 
-  Result<std::vector<PromptTokens>> prompts_of(const ApiRequest& request) const {
+  Result<std::vector<PromptTokens>> prompts_of(const ApiRequest& request) {
     std::vector<PromptTokens> prompts;
     if (request.protocol != Protocol::completions) {
-      HADAL_ASSIGN(const Prompt prompt,
-                   encode_prompt(request.conversation, prompt_options(request)));
+      HADAL_ASSIGN(const Prompt prompt, prompt_of(request));
       PromptTokens tokens;
       tokens.ids = prompt.encode(context_.tokenizer, &tokens.turn_ends);
       tokens.opens_reasoning = prompt.opens_reasoning();
@@ -425,6 +436,7 @@ class Server final : public ApiServer {
   ApiServerOptions options_;
   ServerMetrics metrics_;
   std::unique_ptr<AnswerGrammars> grammars_;
+  TurnStore turns_;
   Scheduler scheduler_;
   ServingContext context_;
   std::uint64_t started_ = now_seconds();
