@@ -1,9 +1,8 @@
 // hadal serve: the HTTP server.
 
-#include "serve/api_server.h"
-
 #include "chat/local_model.h"
 #include "common.h"
+#include "serve/api_server.h"
 #include "verbs.h"
 
 #include <fmt/format.h>
@@ -37,8 +36,8 @@ ThinkMode think_mode(const std::string& name) {
 /// What clients call the model: the last part of its path.
 std::string name_of(const std::string& model) {
   const std::filesystem::path path(model);
-  const std::string last = path.filename().empty() ? path.parent_path().filename().string()
-                                                   : path.filename().string();
+  const std::string last =
+      path.filename().empty() ? path.parent_path().filename().string() : path.filename().string();
   return last.empty() ? model : last;
 }
 
@@ -87,8 +86,7 @@ Result<void> serve(ServeFlags flags) {
   HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(engine->checkpoint()));
   if (options.model_name.empty()) options.model_name = name_of(flags.engine.model);
   options.think = think_mode(flags.think);
-  options.release =
-      flags.release == "0731" ? ModelRelease::flash_0731 : ModelRelease::preview;
+  options.release = flags.release == "0731" ? ModelRelease::flash_0731 : ModelRelease::preview;
   if (!flags.temperature_given && flags.engine.model == "builtin") options.defaults.temperature = 0;
   options.scheduler.state_bytes = flags.state_mib << 20;
   HADAL_ASSIGN(auto server, ApiServer::start(*engine, tokenizer, options));
@@ -105,8 +103,9 @@ void add_serve(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<ServeFlags>();
   ApiServerOptions& o = flags->server;
   CLI::App* verb = app.add_subcommand(
-      "serve", "HTTP server with the OpenAI and Anthropic protocols; on this machine only unless "
-               "--host says otherwise");
+      "serve",
+      "HTTP server with the OpenAI and Anthropic protocols; on this machine only unless "
+      "--host says otherwise");
   add_engine_flags(*verb, flags->engine);
   verb->add_option("--host", o.http.host, "address to listen at; 0.0.0.0: all")
       ->capture_default_str();
@@ -129,12 +128,13 @@ void add_serve(CLI::App& app, int& exit_code) {
   verb->add_option("--batch-size", o.scheduler.max_batch_tokens, "most tokens of one pass")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  verb->add_option("--max-stall-ms",
-                   [flags](const CLI::results_t& r) {
-                     flags->server.scheduler.max_stall_seconds = std::stod(r.front()) / 1000.0;
-                     return true;
-                   },
-                   "longest that a prompt may keep running answers waiting (200)")
+  verb->add_option(
+          "--max-stall-ms",
+          [flags](const CLI::results_t& r) {
+            flags->server.scheduler.max_stall_seconds = std::stod(r.front()) / 1000.0;
+            return true;
+          },
+          "longest that a prompt may keep running answers waiting (200)")
       ->check(CLI::PositiveNumber);
   verb->add_option("--think", flags->think, "reasoning of requests that do not ask: off, high, max")
       ->check(CLI::IsMember({"off", "high", "max"}))
@@ -152,12 +152,13 @@ void add_serve(CLI::App& app, int& exit_code) {
                    "let pages of this origin ask (\"*\": all); default: none");
   verb->add_option("--tls-cert", o.http.tls_certificate, "PEM file: serve HTTPS");
   verb->add_option("--tls-key", o.http.tls_key, "PEM file of its private key");
-  verb->add_option("--max-body-mib",
-                   [flags](const CLI::results_t& r) {
-                     flags->server.http.max_body_bytes = std::stoul(r.front()) << 20;
-                     return true;
-                   },
-                   "longest request (64)")
+  verb->add_option(
+          "--max-body-mib",
+          [flags](const CLI::results_t& r) {
+            flags->server.http.max_body_bytes = std::stoul(r.front()) << 20;
+            return true;
+          },
+          "longest request (64)")
       ->check(CLI::Range(1, 65536));
   verb->add_option("--max-connections", o.http.max_connections, "open at the same time")
       ->capture_default_str();

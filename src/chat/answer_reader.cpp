@@ -9,7 +9,8 @@ namespace {
 
 /// Without the special tokens in the vocabulary the model can only write the tags as text.
 ControlText control_text(const Tokenizer& tokenizer) {
-  const bool has_tags = tokenizer.find_special(kThinkEndToken) && tokenizer.find_special(kDsmlToken);
+  const bool has_tags =
+      tokenizer.find_special(kThinkEndToken) && tokenizer.find_special(kDsmlToken);
   return has_tags ? ControlText::special_tokens : ControlText::any_text;
 }
 

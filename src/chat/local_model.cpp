@@ -107,10 +107,9 @@ Result<Completion> LocalModel::complete(const CompletionRequest& request,
                  prompt.size(), context);
   }
   const std::size_t room = context - prompt.size();
-  AnswerReader answer(tokenizer_,
-                      {.start = encoded.answer,
-                       .is_raw = !std::holds_alternative<Conversation>(request.prompt),
-                       .stop = request.options.stop});
+  AnswerReader answer(tokenizer_, {.start = encoded.answer,
+                                   .is_raw = !std::holds_alternative<Conversation>(request.prompt),
+                                   .stop = request.options.stop});
   std::vector<ChatEvent> events;
   const auto tell = [&] {
     bool go_on = true;

@@ -61,13 +61,13 @@ Result<AnswerRules> AnswerGrammars::rules_for(const ApiRequest& request, bool op
                  output.field);
   }
   const std::string key = fmt::format("{} {}", static_cast<int>(output.kind), output.text);
-  HADAL_ASSIGN(auto compiled,
-               find_or_compile(key, [&]() -> Result<grammar::Grammar> {
+  HADAL_ASSIGN(auto compiled, find_or_compile(key, [&]() -> Result<grammar::Grammar> {
                  switch (output.kind) {
                    case Kind::json_object:
                      return grammar::compile_json_object();
                    case Kind::json_schema:
-                     return grammar::compile_json_schema(std::string_view(output.text), output.field);
+                     return grammar::compile_json_schema(std::string_view(output.text),
+                                                         output.field);
                    case Kind::regex:
                      return grammar::compile_regex(output.text);
                    default:
@@ -88,8 +88,8 @@ Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
     return error(ErrorCode::unsupported,
                  "tool_choice: this model's vocabulary has no token for tool calls");
   }
-  std::string key = fmt::format("tools {} {} {}", must_call, request.parallel_tool_calls,
-                                opens_reasoning);
+  std::string key =
+      fmt::format("tools {} {} {}", must_call, request.parallel_tool_calls, opens_reasoning);
   std::vector<nlohmann::ordered_json> schemas;
   std::vector<grammar::DsmlTool> tools;
   schemas.reserve(request.tools.size());
@@ -99,7 +99,8 @@ Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
     key += fmt::format("\n{} {}", tool.name, tool.parameters);
     is_strict |= tool.strict;
     const bool has_schema = !tool.parameters.empty();
-    if (has_schema) schemas.push_back(nlohmann::ordered_json::parse(tool.parameters, nullptr, false));
+    if (has_schema)
+      schemas.push_back(nlohmann::ordered_json::parse(tool.parameters, nullptr, false));
     tools.push_back({.name = tool.name, .parameters = has_schema ? &schemas.back() : nullptr});
   }
   const grammar::DsmlOptions options{

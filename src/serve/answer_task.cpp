@@ -60,7 +60,8 @@ class AnswerTask::Choice final : public JobListener {
     if (rules_.grammar) matcher_.emplace(task_->context_.grammars.matcher(rules_.grammar));
     if (!echo_.empty()) {
       // The first token has nothing before it.
-      if (n_logprobs_) prompt_logprobs_.push_back({.bytes = bytes_of(echo_.front()), .logprob = {}, .top = {}});
+      if (n_logprobs_)
+        prompt_logprobs_.push_back({.bytes = bytes_of(echo_.front()), .logprob = {}, .top = {}});
     }
     post([index = index_, n = use.n_restored](AnswerTask& task) {
       if (index == 0) task.begin(n);
@@ -174,7 +175,7 @@ class AnswerTask::Choice final : public JobListener {
   std::vector<std::uint64_t> only_think_end_;
   std::size_t n_mask_words_ = 0;
   std::size_t n_reasoning_ = 0;
-  std::vector<std::int32_t> ids_;  ///< as sampled, without the end token
+  std::vector<std::int32_t> ids_;   ///< as sampled, without the end token
   std::vector<std::int32_t> echo_;  ///< prompt that is still to be told
   std::string echoed_text_;
   std::vector<TokenLogprob> prompt_logprobs_, logprobs_;

@@ -1,9 +1,9 @@
 // One request on its way to an answer: the engine's tokens become the client's events.
 #pragma once
 
+#include "http/server.h"
 #include "protocol/answer.h"
 #include "serve/answer_grammar.h"
-#include "serve/http_server.h"
 #include "serve/metrics.h"
 #include "serve/scheduler.h"
 #include "serve/turn_store.h"

@@ -3,12 +3,12 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "chat/prompt_encoder.h"
+#include "http/url.h"
 #include "protocol/api_error.h"
 #include "protocol/field.h"
 #include "protocol/models.h"
 #include "protocol/native.h"
 #include "serve/metrics.h"
-#include "serve/url.h"
 
 #include <fmt/format.h>
 
@@ -49,8 +49,9 @@ std::string fresh_id(std::string_view prefix) {
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
   for (std::size_t i = 0; i < a.size(); ++i)
-    difference |= static_cast<unsigned char>(a[i]) ^
-                  static_cast<unsigned>(b.empty() ? 0 : static_cast<unsigned char>(b[i % b.size()]));
+    difference |=
+        static_cast<unsigned char>(a[i]) ^
+        static_cast<unsigned>(b.empty() ? 0 : static_cast<unsigned char>(b[i % b.size()]));
   return difference == 0;
 }
 
@@ -178,13 +179,14 @@ class Server final : public ApiServer {
     if (exchange.request.method == "GET" && path.rfind(kModelPath, 0) == 0)
       return model(exchange, path.substr(kModelPath.size()));
     const auto route = routes_.find(path);
-    if (route == routes_.end()) return refuse(exchange, unknown_path(exchange.request.method, path));
+    if (route == routes_.end())
+      return refuse(exchange, unknown_path(exchange.request.method, path));
     const std::string method = exchange.request.method == "HEAD" ? "GET" : exchange.request.method;
     const auto handler = route->second.find(method);
     if (handler == route->second.end()) {
-      return refuse(exchange, {.kind = ApiError::Kind::method_not_allowed,
-                               .message = fmt::format("{} takes {}", path,
-                                                      route->second.begin()->first)});
+      return refuse(exchange,
+                    {.kind = ApiError::Kind::method_not_allowed,
+                     .message = fmt::format("{} takes {}", path, route->second.begin()->first)});
     }
     (this->*handler->second)(exchange);
   }
@@ -340,8 +342,7 @@ class Server final : public ApiServer {
   }
 
   PromptOptions prompt_options(const ApiRequest& request) const {
-    return {.think = request.thinking.resolve(options_.think),
-            .release = options_.release};
+    return {.think = request.thinking.resolve(options_.think), .release = options_.release};
   }
   Result<Prompt> prompt_of(const ApiRequest& request) {
     return encode_prompt(request.conversation, prompt_options(request),
@@ -361,10 +362,10 @@ class Server final : public ApiServer {
     }
     for (const TextPrompt& prompt : request.prompts) {
       const auto* text = std::get_if<std::string>(&prompt);
-      prompts.push_back(
-          {.ids = text != nullptr ? context_.tokenizer.encode(*text, SpecialTokens::parse)
-                                  : std::get<std::vector<std::int32_t>>(prompt),
-           .turn_ends = {}});
+      prompts.push_back({.ids = text != nullptr
+                                    ? context_.tokenizer.encode(*text, SpecialTokens::parse)
+                                    : std::get<std::vector<std::int32_t>>(prompt),
+                         .turn_ends = {}});
     }
     for (PromptTokens& prompt : prompts) {
       // An empty prompt: the model begins a text.
@@ -394,12 +395,11 @@ class Server final : public ApiServer {
     }
     auto rules = grammars_->rules_for(request, prompts->front().opens_reasoning);
     if (!rules) return refuse(exchange, rules.error());
-    const AnswerHead head{.model = options_.model_name,
-                          .created_seconds = now_seconds(),
-                          .new_id = fresh_id};
-    auto task = std::make_shared<AnswerTask>(context_, std::move(request), std::move(*prompts),
-                                             std::move(*rules), head, exchange.id,
-                                             exchange.responder);
+    const AnswerHead head{
+        .model = options_.model_name, .created_seconds = now_seconds(), .new_id = fresh_id};
+    auto task =
+        std::make_shared<AnswerTask>(context_, std::move(request), std::move(*prompts),
+                                     std::move(*rules), head, exchange.id, exchange.responder);
     const auto started = task->start(exchange.request.client, {});
     if (!started) return refuse(exchange, submit_error(started.error()));
     const std::lock_guard lock(tasks_mutex_);
@@ -461,7 +461,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Engine& engine, const Tokeni
   }
   HADAL_ASSIGN(auto grammars, AnswerGrammars::create(tokenizer, engine.config().eos_token_id,
                                                      engine.config().vocab_size));
-  auto server = std::make_unique<Server>(engine, tokenizer, std::move(options), std::move(grammars));
+  auto server =
+      std::make_unique<Server>(engine, tokenizer, std::move(options), std::move(grammars));
   HADAL_TRY(server->listen());
   return std::unique_ptr<ApiServer>(std::move(server));
 }

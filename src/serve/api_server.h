@@ -2,9 +2,9 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "http/server.h"
 #include "protocol/request.h"
 #include "serve/answer_task.h"
-#include "serve/http_server.h"
 #include "serve/scheduler.h"
 #include "tokenizer/tokenizer.h"
 

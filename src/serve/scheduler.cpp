@@ -188,9 +188,9 @@ void Scheduler::apply_cancels() {
 /// Clients with fewest running jobs first, then those that were served least, then arrival.
 Scheduler::Task* Scheduler::next_to_admit() {
   const auto key = [&](const Task& task) {
-    const auto n_running =
-        std::count_if(running_.begin(), running_.end(),
-                      [&](const auto& other) { return other->job.client == task.job.client; });
+    const auto n_running = std::count_if(running_.begin(), running_.end(), [&](const auto& other) {
+      return other->job.client == task.job.client;
+    });
     return std::tuple(n_running, served_[task.job.client], task.id);
   };
   const auto first =
@@ -241,18 +241,19 @@ void Scheduler::start(std::unique_ptr<Task> task) {
   task->state.emplace(match.state ? match.state->clone() : empty_.clone());
   if (is_first) {
     PrefixUse& use = task->end.prefix;
-    const std::size_t n_known = std::max(std::min(match.n_known, task->n_prompt()), task->n_restored);
+    const std::size_t n_known =
+        std::max(std::min(match.n_known, task->n_prompt()), task->n_restored);
     use.n_restored = task->n_restored;
     use.n_repeated = n_known - use.n_restored;
     use.n_new = task->n_prompt() - n_known;
     const auto& ends = task->job.boundaries;
-    use.diverged_at = static_cast<std::size_t>(
-        std::upper_bound(ends.begin(), ends.end(), n_known) - ends.begin());
+    use.diverged_at = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), n_known) -
+                                               ends.begin());
     use.miss = !task->job.uses_cache || task->job.scores_prompt ? PrefixMiss::disabled
-               : n_known == 0                                  ? PrefixMiss::cold
-               : match.was_evicted                             ? PrefixMiss::evicted
-               : use.n_new > 1 && use.n_repeated > 0           ? PrefixMiss::diverged
-                                                               : PrefixMiss::none;
+               : n_known == 0                                   ? PrefixMiss::cold
+               : match.was_evicted                              ? PrefixMiss::evicted
+               : use.n_new > 1 && use.n_repeated > 0            ? PrefixMiss::diverged
+                                                                : PrefixMiss::none;
     task->job.listener->on_start(use);
     task->end.times.queued_seconds = seconds_between(task->submitted, *task->started);
   }
@@ -284,8 +285,8 @@ GenerationRequest Scheduler::request_of(Task& task, std::size_t n_restored) {
   request.on_mark = [this, &task, n_restored](std::size_t n) {
     const std::size_t n_tokens = n_restored + n;
     const bool is_last = n_tokens + 1 == task.n_prompt();
-    const bool at_boundary = std::binary_search(task.job.boundaries.begin(),
-                                                task.job.boundaries.end(), n_tokens);
+    const bool at_boundary =
+        std::binary_search(task.job.boundaries.begin(), task.job.boundaries.end(), n_tokens);
     cache_.insert(std::span(task.tokens).first(n_tokens), *task.state,
                   is_last       ? SnapshotKind::turn
                   : at_boundary ? SnapshotKind::boundary
@@ -357,9 +358,8 @@ Batch::Limits Scheduler::limits() {
   };
   if (reading.size() > 1 && left(*reading.front()) > n_prompt_tokens &&
       !reading.front()->was_passed) {
-    const auto quick = std::find_if(reading.begin(), reading.end(), [&](const Task* t) {
-      return left(*t) <= n_prompt_tokens;
-    });
+    const auto quick = std::find_if(reading.begin(), reading.end(),
+                                    [&](const Task* t) { return left(*t) <= n_prompt_tokens; });
     if (quick != reading.end()) {
       reading.front()->was_passed = true;
       std::rotate(reading.begin(), quick, quick + 1);
@@ -423,14 +423,11 @@ void Scheduler::keep_snapshot(const Task& task) {
 
 void Scheduler::preempt_if_short() {
   cache_.shrink();
-  const auto total = [&] {
-    return model_.page_bytes() + running_.size() * empty_.tail_bytes();
-  };
+  const auto total = [&] { return model_.page_bytes() + running_.size() * empty_.tail_bytes(); };
   while (running_.size() > 1 && total() > options_.state_bytes) {
     const auto youngest =
-        std::max_element(running_.begin(), running_.end(), [](const auto& a, const auto& b) {
-          return a->id < b->id;
-        });
+        std::max_element(running_.begin(), running_.end(),
+                         [](const auto& a, const auto& b) { return a->id < b->id; });
     auto task = std::move(*youngest);
     running_.erase(youngest);
     preempt(*task);

@@ -19,11 +19,11 @@
 namespace hadal {
 
 struct SchedulerOptions {
-  std::size_t n_slots = 4;        ///< sequences computed at the same time
-  std::size_t max_queue = 256;    ///< jobs that wait; more are refused
-  std::size_t state_bytes = 0;    ///< of running sequences and snapshots together; > 0
+  std::size_t n_slots = 4;      ///< sequences computed at the same time
+  std::size_t max_queue = 256;  ///< jobs that wait; more are refused
+  std::size_t state_bytes = 0;  ///< of running sequences and snapshots together; > 0
   std::size_t max_batch_tokens = 512;
-  double max_stall_seconds = 0.2;  ///< that prompts may keep others from their next token
+  double max_stall_seconds = 0.2;        ///< that prompts may keep others from their next token
   std::size_t snapshot_interval = 2048;  ///< tokens, within long messages
 };
 

@@ -12,9 +12,8 @@ namespace {
 /// Equal values give equal texts: keys sorted, no spaces. What is no JSON stays as it is.
 std::string canonical_json(const std::string& text) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
-  return json.is_discarded()
-             ? text
-             : json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json.is_discarded() ? text
+                             : json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string key_of(const Message& message) {

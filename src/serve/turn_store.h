@@ -27,8 +27,8 @@ class TurnStore {
   TurnStore(const Tokenizer& tokenizer, std::size_t max_tokens)
       : tokenizer_(tokenizer), max_tokens_(max_tokens) {}
 
-  /// @param ids  as sampled, without the token that ended the answer; reasoning and its end token in
-  /// front if the answer had some
+  /// @param ids  as sampled, without the token that ended the answer; reasoning and its end token
+  /// in front if the answer had some
   void add(const Message& message, std::span<const std::int32_t> ids);
 
   std::optional<WrittenTurn> find(const Message& message, bool with_reasoning);

@@ -15,7 +15,8 @@ Tokenizer tokenizer() {
   // GPT-2's alphabet: printable bytes as themselves, the others from U+0100 on.
   int n_other = 0;
   for (int byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+    const bool printable =
+        (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
     const int code = printable ? byte : 256 + n_other++;
     std::string text;
     if (code < 128) {
@@ -30,8 +31,8 @@ Tokenizer tokenizer() {
   tables.tokens.push_back("ab");
   tables.types.push_back(TokenType::normal);
   tables.merges.push_back("a b");
-  for (const std::string_view special :
-       {kBosToken, kEosToken, kUserToken, kAssistantToken, kThinkToken, kThinkEndToken, kDsmlToken}) {
+  for (const std::string_view special : {kBosToken, kEosToken, kUserToken, kAssistantToken,
+                                         kThinkToken, kThinkEndToken, kDsmlToken}) {
     tables.tokens.emplace_back(special);
     tables.types.push_back(TokenType::user_defined);
   }
@@ -108,9 +109,8 @@ TEST(TurnStore, PromptsBeginWithTheTokensOfTheAnswer) {
   const Tokenizer t = tokenizer();
   TurnStore store(t, 1000);
   store.add(answer("ab"), Ids{kA, kB});
-  Conversation conversation{{{.role = Role::user, .content = "x"},
-                             answer("ab"),
-                             {.role = Role::user, .content = "ab"}}};
+  Conversation conversation{
+      {{.role = Role::user, .content = "x"}, answer("ab"), {.role = Role::user, .content = "ab"}}};
   const Prompt plain = encode_prompt(conversation, {}).value();
 
   const Prompt prompt = encode_prompt(conversation, {}, [&](const Message& m, bool with_reasoning) {

@@ -4,7 +4,7 @@
 #include "serve/api_server.h"
 
 #include "chat/local_model.h"
-#include "serve/http_client_for_test.h"
+#include "http/client_for_test.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -68,10 +68,10 @@ class ApiServerTest : public testing::Test {
 
 TEST_F(ApiServerTest, AnswersAsTheModelDoesOnItsOwn) {
   LocalModel model(*engine_, *tokenizer_, {});
-  const auto expected = model.complete(
-      {.prompt = Conversation{{{.role = Role::user, .content = "What are you?"}}},
-       .options = {.temperature = 0, .max_tokens = 24}},
-      {});
+  const auto expected =
+      model.complete({.prompt = Conversation{{{.role = Role::user, .content = "What are you?"}}},
+                      .options = {.temperature = 0, .max_tokens = 24}},
+                     {});
   ASSERT_TRUE(expected);
   serve();
 
@@ -114,9 +114,8 @@ TEST_F(ApiServerTest, StreamsWhatItWouldAnswerAtOnce) {
 
 TEST_F(ApiServerTest, SpeaksAllProtocols) {
   serve();
-  const std::string text =
-      Json::parse(post("/v1/chat/completions", chat("What are you?")).body)["choices"][0]["message"]
-                 ["content"];
+  const std::string text = Json::parse(
+      post("/v1/chat/completions", chat("What are you?")).body)["choices"][0]["message"]["content"];
 
   const Json messages = Json::parse(post("/v1/messages", chat("What are you?")).body);
   EXPECT_EQ(messages["type"], "message");
@@ -141,12 +140,10 @@ TEST_F(ApiServerTest, EchoesAndScoresPrompts) {
   serve();
   const std::string prompt = "the steel tube is lit.";
 
-  const Json json = Json::parse(post("/v1/completions", {{"model", "m"},
-                                                         {"prompt", prompt},
-                                                         {"echo", true},
-                                                         {"logprobs", 2},
-                                                         {"max_tokens", 1}})
-                                    .body);
+  const Json json = Json::parse(
+      post("/v1/completions",
+           {{"model", "m"}, {"prompt", prompt}, {"echo", true}, {"logprobs", 2}, {"max_tokens", 1}})
+          .body);
 
   const Json& choice = json["choices"][0];
   EXPECT_EQ(choice["text"].get<std::string>().rfind(prompt, 0), 0u) << choice.dump();
@@ -174,8 +171,8 @@ TEST_F(ApiServerTest, FollowsASchema) {
   const TestResponse response = post("/v1/chat/completions", request);
 
   ASSERT_EQ(response.status, 200) << response.body;
-  const Json answer =
-      Json::parse(Json::parse(response.body)["choices"][0]["message"]["content"].get<std::string>());
+  const Json answer = Json::parse(
+      Json::parse(response.body)["choices"][0]["message"]["content"].get<std::string>());
   EXPECT_TRUE(answer["kind"] == "cat" || answer["kind"] == "dog") << answer.dump();
   EXPECT_TRUE(answer["n"].is_boolean());
   request["response_format"]["json_schema"]["schema"] = {{"not", {{"type", "string"}}}};
@@ -202,8 +199,7 @@ TEST_F(ApiServerTest, ForcesToolCalls) {
   EXPECT_EQ(choice["finish_reason"], "tool_calls") << json.dump();
   const Json& call = choice["message"]["tool_calls"][0];
   EXPECT_EQ(call["function"]["name"], "switch");
-  EXPECT_TRUE(
-      Json::parse(call["function"]["arguments"].get<std::string>())["on"].is_boolean());
+  EXPECT_TRUE(Json::parse(call["function"]["arguments"].get<std::string>())["on"].is_boolean());
 }
 
 TEST_F(ApiServerTest, TheNextTurnComputesOnlyWhatIsNew) {
@@ -229,15 +225,17 @@ TEST_F(ApiServerTest, AnswersDoNotDependOnTheLoad) {
     requests.push_back(chat(std::string(static_cast<std::size_t>(1 + 7 * i), 'a') + " what?", 20));
     requests.back()["temperature"] = i % 2;
     requests.back()["seed"] = i;
-    expected.push_back(Json::parse(post("/v1/chat/completions", requests.back()).body)["choices"][0]
-                                  ["message"].dump());
+    expected.push_back(
+        Json::parse(post("/v1/chat/completions", requests.back()).body)["choices"][0]["message"]
+            .dump());
   }
   std::vector<std::string> actual(requests.size());
   std::vector<std::thread> clients;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     clients.emplace_back([&, i] {
-      actual[i] = Json::parse(post("/v1/chat/completions", requests[i]).body)["choices"][0]
-                             ["message"].dump();
+      actual[i] =
+          Json::parse(post("/v1/chat/completions", requests[i]).body)["choices"][0]["message"]
+              .dump();
     });
   }
   for (std::thread& client : clients) client.join();
@@ -287,9 +285,9 @@ TEST_F(ApiServerTest, KeysAreAskedFor) {
   serve(options);
 
   EXPECT_EQ(get("/v1/models").status, 401);
-  EXPECT_EQ(exchange(server_->port(), "GET", "/v1/models", "", "Authorization: Bearer secret\r\n")
-                .status,
-            200);
+  EXPECT_EQ(
+      exchange(server_->port(), "GET", "/v1/models", "", "Authorization: Bearer secret\r\n").status,
+      200);
   EXPECT_EQ(exchange(server_->port(), "GET", "/v1/models", "", "x-api-key: other\r\n").status, 200);
   EXPECT_EQ(exchange(server_->port(), "GET", "/v1/models", "", "x-api-key: othe\r\n").status, 401);
   EXPECT_EQ(get("/health").status, 200) << "without a key, for supervisors";
@@ -315,9 +313,7 @@ TEST_F(ApiServerTest, TellsItsState) {
 TEST_F(ApiServerTest, DrainsAndEnds) {
   serve();
   Json request = chat("What are you?", 40);
-  std::thread client([&] {
-    EXPECT_EQ(post("/v1/chat/completions", request).status, 200);
-  });
+  std::thread client([&] { EXPECT_EQ(post("/v1/chat/completions", request).status, 200); });
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
 
   server_->drain();

@@ -54,7 +54,9 @@ class SchedulerTest : public testing::Test {
 
   static Job job(Tokens prompt, std::size_t max_tokens = 30) {
     Job j;
-    j.sampling = {.temperature = 0.9f, .repetition_penalty = 1.1f, .presence_penalty = 0.2f,
+    j.sampling = {.temperature = 0.9f,
+                  .repetition_penalty = 1.1f,
+                  .presence_penalty = 0.2f,
                   .seed = prompt.size()};
     j.prompt = std::move(prompt);
     j.max_tokens = max_tokens;
@@ -112,7 +114,8 @@ TEST_F(SchedulerTest, CachedPrefixesChangeNoBit) {
   std::vector<Job> jobs;
   for (std::size_t i = 0; i < 40; ++i) {
     Tokens text = texts[random.below(static_cast<std::uint32_t>(texts.size()))];
-    if (random.below(3) == 0) text.resize(1 + random.below(static_cast<std::uint32_t>(text.size())));
+    if (random.below(3) == 0)
+      text.resize(1 + random.below(static_cast<std::uint32_t>(text.size())));
     const Tokens more = golden_tokens(random.below(1000), 1 + random.below(300), kVocab);
     Job j = job(text, 5 + random.below(20));
     j.boundaries = {text.size()};

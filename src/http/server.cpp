@@ -1,16 +1,16 @@
-#include "serve/http_server.h"
+#include "http/server.h"
 
 #include "base/log.h"
-#include "serve/http_connection.h"
-
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/strand.hpp>
+#include "http/connection.h"
 
 #include <algorithm>
 #include <cctype>
 #include <optional>
 #include <thread>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/strand.hpp>
 
 namespace hadal {
 namespace {
@@ -40,7 +40,8 @@ class AsioServer final : public HttpServer {
     const HttpServerOptions& o = shared_->options;
     if (!o.tls_certificate.empty()) HADAL_TRY(open_certificate());
     boost::system::error_code failed;
-    const auto address = asio::ip::make_address(o.host == "localhost" ? "127.0.0.1" : o.host, failed);
+    const auto address =
+        asio::ip::make_address(o.host == "localhost" ? "127.0.0.1" : o.host, failed);
     const auto fail = [&](std::string_view what) {
       return error(ErrorCode::io_error, "{}:{}: cannot {}: {}", o.host, o.port, what,
                    failed.message());

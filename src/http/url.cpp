@@ -1,4 +1,4 @@
-#include "serve/url.h"
+#include "http/url.h"
 
 #include <algorithm>
 

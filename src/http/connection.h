@@ -1,13 +1,13 @@
-// One connection of the HTTP server; used by http_server.cpp.
+// One connection of the HTTP server; used by server.cpp.
 #pragma once
 
-#include "serve/http_server.h"
-
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
+#include "http/server.h"
 
 #include <atomic>
 #include <memory>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
 
 namespace hadal {
 

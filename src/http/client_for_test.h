@@ -1,17 +1,17 @@
 // A client that reads and writes bytes, for tests of the server.
 #pragma once
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
-
 #include <fmt/format.h>
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 
 namespace hadal {
 
@@ -80,8 +80,9 @@ inline TestResponse parse_test_response(const std::string& text) {
 
 inline std::string http_text(std::string_view method, std::string_view path, std::string_view body,
                              std::string_view headers = "") {
-  return fmt::format("{} {} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n{}",
-                     method, path, headers, body.size(), body);
+  return fmt::format(
+      "{} {} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n{}", method,
+      path, headers, body.size(), body);
 }
 
 inline TestResponse exchange(std::uint16_t port, std::string_view method, std::string_view path,

@@ -1,7 +1,7 @@
-#include "serve/http_server.h"
+#include "http/server.h"
 
-#include "serve/http_client_for_test.h"
-#include "serve/url.h"
+#include "http/client_for_test.h"
+#include "http/url.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -94,8 +94,9 @@ TEST_F(HttpServerTest, StreamsFromAnotherThread) {
 TEST_F(HttpServerTest, RefusesWhatIsTooLargeOrNoHttp) {
   serve(echo, {.max_body_bytes = 1000});
 
-  EXPECT_EQ(exchange("POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n").rfind(
-                "HTTP/1.1 413", 0), 0u);
+  EXPECT_EQ(
+      exchange("POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n").rfind("HTTP/1.1 413", 0),
+      0u);
   const std::string chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n" +
                               std::string(0xfff, 'x') + "\r\n0\r\n\r\n";
   EXPECT_EQ(exchange(chunked).rfind("HTTP/1.1 413", 0), 0u);

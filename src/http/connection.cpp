@@ -1,7 +1,15 @@
-#include "serve/http_connection.h"
+#include "http/connection.h"
 
 #include "base/log.h"
-#include "serve/url.h"
+#include "http/url.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <ctime>
+#include <deque>
+#include <exception>
+#include <optional>
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -11,14 +19,6 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
-
-#include <fmt/format.h>
-
-#include <chrono>
-#include <deque>
-#include <ctime>
-#include <exception>
-#include <optional>
 
 namespace hadal {
 namespace {
@@ -65,7 +65,8 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
                                 if (!failed) self->read_header();
                               });
     } else {
-      asio::dispatch(tcp().get_executor(), [self = this->shared_from_this()] { self->read_header(); });
+      asio::dispatch(tcp().get_executor(),
+                     [self = this->shared_from_this()] { self->read_header(); });
     }
   }
 
@@ -80,10 +81,11 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     if (shared_->closes_after_response) keep_alive_ = false;
     is_chunked_ = !is_whole && http_11_;
     if (!is_whole && !http_11_) keep_alive_ = false;
-    std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", status, http_reason(status),
-                                   http_date());
+    std::string head =
+        fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", status, http_reason(status), http_date());
     for (const auto& [name, value] : headers) head += fmt::format("{}: {}\r\n", name, value);
-    if (is_whole && !has_no_body(status)) head += fmt::format("Content-Length: {}\r\n", body->size());
+    if (is_whole && !has_no_body(status))
+      head += fmt::format("Content-Length: {}\r\n", body->size());
     if (is_chunked_) head += "Transfer-Encoding: chunked\r\n";
     head += keep_alive_ ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
     if (is_whole && !is_head_ && !has_no_body(status)) head += *body;
@@ -123,12 +125,11 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     parser_->header_limit(static_cast<std::uint32_t>(options().max_header_bytes));
     parser_->body_limit(options().max_body_bytes);
     tcp().expires_after(n_requests_ == 0 ? options().header_timeout : options().idle_timeout);
-    http::async_read_header(
-        stream_, buffer_, *parser_,
-        [self = this->shared_from_this()](ErrorCodeOf failed, std::size_t) {
-          if (failed) return self->refuse(failed);
-          self->read_body();
-        });
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = this->shared_from_this()](ErrorCodeOf failed, std::size_t) {
+                              if (failed) return self->refuse(failed);
+                              self->read_body();
+                            });
   }
 
   void read_body() {
@@ -140,9 +141,8 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
       return refuse(http::error::body_limit);
     tcp().expires_after(options().body_timeout);
     if (beast::iequals(head[http::field::expect], "100-continue")) {
-      write_raw("HTTP/1.1 100 Continue\r\n\r\n", [self = this->shared_from_this()] {
-        self->read_rest();
-      });
+      write_raw("HTTP/1.1 100 Continue\r\n\r\n",
+                [self = this->shared_from_this()] { self->read_rest(); });
       return;
     }
     read_rest();
@@ -183,7 +183,8 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     keep_alive_ = false;
     http_11_ = true;
     is_head_ = false;
-    send_head(request_, status, {{"Content-Type", "application/json"}}, error_text(status, message));
+    send_head(request_, status, {{"Content-Type", "application/json"}},
+              error_text(status, message));
   }
 
   std::string error_text(int status, std::string_view message) const {

@@ -64,7 +64,7 @@ struct HttpServerOptions {
   std::chrono::seconds header_timeout{15};  ///< from the first byte, or of an idle connection's end
   std::chrono::seconds idle_timeout{75};    ///< between two requests
   std::chrono::seconds body_timeout{120};
-  std::chrono::seconds write_timeout{60};  ///< without any progress
+  std::chrono::seconds write_timeout{60};    ///< without any progress
   std::string tls_certificate{}, tls_key{};  ///< PEM files; empty: plain HTTP
   /// Body of an error that the server itself answers with, such as 413; JSON.
   std::function<std::string(int status, std::string_view message)> error_body{};
