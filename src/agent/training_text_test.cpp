@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <iterator>
 
@@ -102,6 +103,28 @@ TEST(TrainingText, SharesAreThoseOfTheOptions) {
   EXPECT_NEAR(static_cast<double>(chats) / kSamples, options.chat_share, 0.035);  // 4 sigma
   EXPECT_NEAR(static_cast<double>(sections) / kSamples, options.chat_share * options.tools_share,
               0.015);
+}
+
+TEST(TrainingText, AShareOfTheWorldsHasTheSizeSet) {
+  TrainingTextOptions natural;
+  TrainingTextOptions sized = natural;
+  sized.world.min_mechanisms = sized.world.max_mechanisms = 8;
+  TrainingTextOptions mixed = sized;
+  mixed.sized_share = 0.3;
+  const auto text = [](std::uint64_t i, const TrainingTextOptions& options) {
+    return worlds::text_of(training_text(worlds::Split::train, 1, i, options, 2));
+  };
+  constexpr int kTexts = 400;
+  int n_sized = 0, n_differ = 0;
+  for (std::uint64_t i = 0; i < kTexts; ++i) {
+    const std::string told = text(i, mixed), as_sized = text(i, sized),
+                      as_natural = text(i, natural);
+    ASSERT_TRUE(told == as_sized || told == as_natural) << i;
+    n_differ += as_sized != as_natural;
+    n_sized += told == as_sized && as_sized != as_natural;
+  }
+  ASSERT_GT(n_differ, kTexts / 2);
+  EXPECT_NEAR(n_sized, 0.3 * n_differ, 4 * std::sqrt(0.21 * n_differ));  // binomial, 4 sigma
 }
 
 TEST(TrainingText, PiecesTokeniseLikeTheWholeText) {

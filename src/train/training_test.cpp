@@ -406,6 +406,27 @@ TEST(TextStream, BodiesStandBetweenHeaderAndCloser) {
   EXPECT_EQ(bodies, expected);
 }
 
+TEST(TextStream, DecisionsWeighMore) {
+  const Tokenizer tokenizer = word_tokenizer();
+  const TextStream stream(
+      tokenizer,
+      [](std::uint64_t, int) {
+        return std::vector<worlds::Piece>{{"<|mech|><|e3|><|:|> a<|/ev|>", 0.5f},
+                                          {"<|act|><|e4|><|by|><|e3|><|:|> d<|/ev|>", 4.0f}};
+      },
+      512, 5.0f);
+
+  const Sample sample = stream.at(0, 1);
+
+  ASSERT_EQ(sample.decisions.size(), 1u);
+  for (std::size_t i = 0; i < sample.ids.size(); ++i) {
+    const float expected = i == sample.decisions[0]      ? 20.0f
+                           : i < sample.decisions[0] - 3 ? 0.5f
+                                                         : 4.0f;
+    EXPECT_EQ(sample.weights[i], expected) << i;
+  }
+}
+
 TEST(TextPairStream, TellsWhereTheEventsOfBothTextsEnd) {
   const Tokenizer tokenizer = word_tokenizer();
   worlds::WorldOptions options;
