@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -24,6 +26,7 @@ struct ServeFlags {
   std::string think = "off";
   std::string release = "preview";
   std::size_t state_mib = 1024;
+  std::string script;
   bool temperature_given = false;
 };
 
@@ -89,6 +92,12 @@ Result<void> serve(ServeFlags flags) {
   options.release = flags.release == "0731" ? ModelRelease::flash_0731 : ModelRelease::preview;
   if (!flags.temperature_given && flags.engine.model == "builtin") options.defaults.temperature = 0;
   options.scheduler.state_bytes = flags.state_mib << 20;
+  if (!flags.script.empty()) {
+    std::ifstream file(flags.script, std::ios::binary);
+    if (!file) return error(ErrorCode::not_found, "{}: cannot be opened for reading", flags.script);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    HADAL_ASSIGN(options.script, AnswerScript::parse(text, flags.script));
+  }
   HADAL_ASSIGN(auto server, ApiServer::start(*engine, tokenizer, options));
   show_address(options, server->port());
   wait_for_end(signals);
@@ -162,6 +171,8 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 65536));
   verb->add_option("--max-connections", o.http.max_connections, "open at the same time")
       ->capture_default_str();
+  verb->add_option("--script", flags->script, "JSON file of answers to give, for tests of clients")
+      ->check(CLI::ExistingFile);
   verb->add_option("--drain-seconds", o.drain_seconds,
                    "time for running answers after SIGTERM or Ctrl-C")
       ->capture_default_str();

@@ -39,18 +39,18 @@ class AnswerTask::Choice final : public JobListener {
                  .stop = task_->request_.options.stop,
                  .call_id_prefix = task_->head_.new_id("call_")}) {
     if (task_->request_.echo) echo_ = prompt.ids;
+    if (task_->context_.script != nullptr)
+      script_ = task_->context_.script->tokens_for(task_->request_, tokenizer_);
   }
 
-  bool is_constrained() const { return rules_.grammar != nullptr || (budget_ && think_end_); }
+  bool is_constrained() const {
+    return rules_.grammar != nullptr || (budget_ && think_end_) || !script_.empty();
+  }
 
   std::span<const std::uint64_t> allowed() {
-    if (must_end_reasoning()) {
-      only_think_end_.assign((static_cast<std::size_t>(*think_end_) / 64) + 1, 0);
-      only_think_end_.resize(std::max(only_think_end_.size(), n_mask_words_), 0);
-      only_think_end_[static_cast<std::size_t>(*think_end_) / 64] |=
-          std::uint64_t{1} << (static_cast<std::size_t>(*think_end_) % 64);
-      return only_think_end_;
-    }
+    if (!script_.empty())
+      return only(n_said_ < script_.size() ? script_[n_said_] : task_->context_.eos);
+    if (must_end_reasoning()) return only(*think_end_);
     return follows_rules() ? std::span<const std::uint64_t>(matcher_->mask().words())
                            : std::span<const std::uint64_t>();
   }
@@ -83,6 +83,7 @@ class AnswerTask::Choice final : public JobListener {
     last_token_ = now;
     const bool is_reasoning = reader_.in_reasoning();
     n_reasoning_ += is_reasoning;
+    ++n_said_;
     if (follows_rules()) matcher_->accept_token(choice.token);
     if (choice.token == task_->context_.eos) return true;
     ids_.push_back(choice.token);
@@ -128,6 +129,13 @@ class AnswerTask::Choice final : public JobListener {
   bool must_end_reasoning() const {
     return budget_ && think_end_ && reader_.in_reasoning() && n_reasoning_ >= *budget_;
   }
+  /// A mask of one token.
+  std::span<const std::uint64_t> only(std::int32_t token) {
+    const auto id = static_cast<std::size_t>(token);
+    one_token_.assign(n_mask_words_, 0);
+    one_token_[id / 64] = std::uint64_t{1} << (id % 64);
+    return one_token_;
+  }
   bool follows_rules() const {
     return matcher_ && !(rules_.begins_after_reasoning && reader_.in_reasoning());
   }
@@ -172,7 +180,9 @@ class AnswerTask::Choice final : public JobListener {
   bool is_raw_;
   AnswerReader reader_;
   std::optional<grammar::Matcher> matcher_;
-  std::vector<std::uint64_t> only_think_end_;
+  std::vector<std::uint64_t> one_token_;
+  std::vector<std::int32_t> script_;  ///< not empty: what is to be said
+  std::size_t n_said_ = 0;
   std::size_t n_mask_words_ = 0;
   std::size_t n_reasoning_ = 0;
   std::vector<std::int32_t> ids_;   ///< as sampled, without the end token

@@ -4,6 +4,7 @@
 #include "http/server.h"
 #include "protocol/answer.h"
 #include "serve/answer_grammar.h"
+#include "serve/answer_script.h"
 #include "serve/metrics.h"
 #include "serve/scheduler.h"
 #include "serve/turn_store.h"
@@ -27,6 +28,7 @@ struct ServingContext {
   const Tokenizer& tokenizer;
   ServerMetrics& metrics;
   TurnStore& turns;
+  const AnswerScript* script;  ///< null: none
   std::int32_t eos;
   std::size_t vocab_size;
   std::size_t context;  ///< most tokens of prompt and answer

@@ -85,6 +85,7 @@ class Server final : public ApiServer {
                  .tokenizer = tokenizer,
                  .metrics = metrics_,
                  .turns = turns_,
+                 .script = options_.script ? &*options_.script : nullptr,
                  .eos = engine.config().eos_token_id,
                  .vocab_size = engine.config().vocab_size,
                  .context = options_.context > 0 ? std::min(options_.context,

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct ApiServerOptions {
   ThinkMode think = ThinkMode::off;  ///< for requests that say nothing about it
   ModelRelease release = ModelRelease::preview;
   CompletionOptions defaults{};
+  std::optional<AnswerScript> script{};  ///< for tests of clients
   double drain_seconds = 30;
 };
 
