@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <ctime>
 #include <deque>
@@ -207,10 +208,24 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
         [weak = this->weak_from_this(), id = request_](ErrorCodeOf failed) {
           const auto self = weak.lock();
           if (!self || failed || id != self->request_ || !self->is_answering()) return;
-          ErrorCodeOf ignored;
-          if (self->tcp().socket().available(ignored) == 0 || ignored) self->close();
-          // Else: the next request, or TLS records; a failing write will tell.
+          switch (self->peek()) {
+            case Peek::closed:
+              return self->close();
+            case Peek::nothing:  // woken for bytes that the reading of the request has taken
+              return self->watch();
+            case Peek::bytes:  // the next request, or TLS records; a failing write will tell
+              return;
+          }
         });
+  }
+
+  enum class Peek : std::uint8_t { bytes, nothing, closed };
+  Peek peek() {
+    char byte = 0;
+    const auto n = ::recv(tcp().socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0) return Peek::bytes;
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? Peek::nothing
+                                                                                : Peek::closed;
   }
 
   void enqueue(std::string bytes) {

@@ -140,6 +140,26 @@ TEST_F(HttpServerTest, TellsWhenTheClientHangsUp) {
   responder->end();
 }
 
+// The body arrives when the server already waits for it, and the answer takes a while: the wake-up
+// for the body must not be taken for a client that hangs up.
+TEST_F(HttpServerTest, KeepsAClientThatSendsInPieces) {
+  serve([](HttpRequest&& request, std::shared_ptr<HttpResponder> responder) {
+    std::thread([responder, body = request.body] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      responder->respond(200, {}, body);
+    }).detach();
+  });
+  for (int i = 0; i < 200; ++i) {
+    TestClient client(server_->port());
+    client.send("POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 4\r\n\r\n");
+    if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    client.send("bo");
+    client.send("dy");
+    const std::string answer = client.read_all();
+    ASSERT_NE(answer.find("\r\n\r\nbody"), std::string::npos) << i << ": " << answer;
+  }
+}
+
 TEST_F(HttpServerTest, ClosesOnAClientThatDoesNotRead) {
   std::promise<void> gone;
   std::atomic<bool> is_gone{false};
