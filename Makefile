@@ -38,6 +38,9 @@ clang: setup  ## unit tests of a build with the second compiler
 fuzz:  ## fuzz the parsers: make fuzz T=gguf SECS=60; without T each of them
 	tools/setup.sh build clang && $(CONFIGURE) fuzz && $(BUILD) fuzz && tools/fuzz.sh $(T) $(SECS)
 
+conformance: build  ## the official clients of OpenAI and Anthropic (installed from their registry) against build/hadal serve
+	tests/conformance/run.sh
+
 bench: setup  ## the built-in model, then single operators, beside the peaks of this machine
 	$(CONFIGURE) release && $(BUILD) release --target hadal --target backend_bench
 	build/hadal bench --ops
@@ -60,4 +63,4 @@ setup:
 clean:  ## remove build folders
 	rm -rf build build-asan build-clang build-dev build-fuzz build-train build-tsan
 
-.PHONY: help run build test unit golden e2e check lint tidy asan clang fuzz bench train experiments test-train setup clean
+.PHONY: help run build test unit golden e2e conformance check lint tidy asan clang fuzz bench train experiments test-train setup clean
