@@ -16,7 +16,8 @@ Result<const CpuKernels*> choose_kernels() {
   std::string known = "ref";
   for (const CpuKernels& kernels : cpu_kernels()) {
     const bool runs = kernels.runs_here();
-    if (runs && (wanted.empty() || wanted == kernels.name)) return &kernels;
+    if (runs && (wanted.empty() ? !kernels.only_on_request : wanted == kernels.name))
+      return &kernels;
     if (wanted == kernels.name) {
       return error(ErrorCode::unsupported,
                    "HADAL_CPU_ISA={}: this CPU lacks these instructions; unset it to use the best "

@@ -59,10 +59,12 @@ constexpr CpuKernels kAvx512 = {.name = "avx512",
                                 .swiglu = swiglu_avx512,
                                 .compressor_pool = compressor_pool_avx512};
 
-/// Behind avx512: only on request (HADAL_CPU_ISA=amx) until somebody has run it on such a CPU.
+/// Only on request (HADAL_CPU_ISA=amx): on Sapphire Rapids it reads prompts at 0.8 of the speed of
+/// avx512, because the products of each block of 32 leave the tile through memory.
 constexpr CpuKernels with_amx(CpuKernels kernels) {
   kernels.name = "amx";
   kernels.runs_here = has_amx;
+  kernels.only_on_request = true;
   kernels.int8_linear = &kInt8Amx;
   return kernels;
 }

@@ -30,6 +30,7 @@ struct CpuKernels {
   void (*rope)(const RopeArgs&) noexcept;
   void (*swiglu)(const SwigluArgs&) noexcept;
   void (*compressor_pool)(const CompressorPoolArgs&) noexcept;
+  bool only_on_request = false;  ///< never chosen unless HADAL_CPU_ISA names it
 };
 
 /// Every variant in this build, the best first; empty on a machine we have no variant for.
