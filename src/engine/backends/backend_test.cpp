@@ -569,6 +569,16 @@ TEST(MakeBackend, ObeysTheVariableForEveryVariantThatRunsHere) {
   }
 }
 
+TEST(MakeBackend, LeavesVariantsAloneThatAreOnlyOnRequest) {
+  const IsaVariable variable("");
+  const std::string chosen = (*make_backend({.kind = BackendKind::cpu}))->description();
+  for (const CpuKernels& kernels : cpu_kernels()) {
+    if (kernels.only_on_request) {
+      EXPECT_EQ(chosen.find(kernels.name), std::string::npos) << chosen;
+    }
+  }
+}
+
 TEST(MakeBackend, RunsTheReferenceWhenAskedTo) {
   EXPECT_EQ((*make_backend({.kind = BackendKind::ref}))->description(), "ref");
   const IsaVariable variable("ref");
