@@ -94,6 +94,12 @@ Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
   return Engine::create(std::move(checkpoint), options);
 }
 
+ThinkMode think_mode(std::string_view name) {
+  if (name == "high") return ThinkMode::high;
+  if (name == "max") return ThinkMode::max;
+  return ThinkMode::off;
+}
+
 int report(std::string_view verb, const Error& error) {
   fmt::print(stderr, "hadal {}: {}\n", verb, error.message);
   return error.code == ErrorCode::invalid_argument ? kExitWrongUse : kExitFailed;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/numa.h"
+#include "chat/prompt_encoder.h"
 #include "engine/engine.h"
 
 #include <CLI/CLI.hpp>
@@ -44,6 +45,9 @@ Result<WorldModelOptions> world_model_options(const EngineFlags& flags,
 /// What the world model of an opened model does: off, or its mask.
 std::string_view world_model_mode(const Model& model);
 Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags);
+
+/// --think as a value: off, high or max.
+ThinkMode think_mode(std::string_view name);
 
 /// Prints `hadal VERB: message` on stderr and returns the exit code that fits the error.
 int report(std::string_view verb, const Error& error);

@@ -36,12 +36,6 @@ constexpr const char* kAboutBuiltin =
     "It plans and acts there (hadal play) and can say what it is; for real questions give a model "
     "with -m.\n";
 
-ThinkMode think_mode(const std::string& name) {
-  if (name == "high") return ThinkMode::high;
-  if (name == "max") return ThinkMode::max;
-  return ThinkMode::off;
-}
-
 void print_statistics(const Completion& completion) {
   const auto rate = [](std::size_t n, double seconds) {
     return seconds > 0 ? static_cast<double>(n) / seconds : 0.0;

@@ -30,12 +30,6 @@ struct ServeFlags {
   bool temperature_given = false;
 };
 
-ThinkMode think_mode(const std::string& name) {
-  if (name == "high") return ThinkMode::high;
-  if (name == "max") return ThinkMode::max;
-  return ThinkMode::off;
-}
-
 /// What clients call the model: the last part of its path.
 std::string name_of(const std::string& model) {
   const std::filesystem::path path(model);

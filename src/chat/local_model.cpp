@@ -1,5 +1,6 @@
 #include "chat/local_model.h"
 
+#include "base/seconds.h"
 #include "chat/answer_reader.h"
 
 #include <algorithm>
@@ -9,10 +10,6 @@ namespace hadal {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_between(Clock::time_point a, Clock::time_point b) {
-  return std::chrono::duration<double>(b - a).count();
-}
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "serve/answer_task.h"
 
 #include "base/log.h"
+#include "base/seconds.h"
 #include "chat/answer_reader.h"
 #include "chat/local_model.h"
 #include "chat/prompt_template.h"
@@ -12,11 +13,6 @@ namespace hadal {
 namespace {
 
 constexpr auto kCallCut = static_cast<std::size_t>(Repair::call_cut);
-
-double seconds_between(std::chrono::steady_clock::time_point a,
-                       std::chrono::steady_clock::time_point b) {
-  return std::chrono::duration<double>(b - a).count();
-}
 
 }  // namespace
 
@@ -330,7 +326,6 @@ void AnswerTask::end_choice(std::size_t choice, AnswerChoice answer, const JobEn
 }
 
 void AnswerTask::complete() {
-  choices_.clear();
   if (has_failed_) return;
   if (error_) return fail(*error_);
   answer_.usage.n_cached_tokens = sum_.prefix.n_restored;

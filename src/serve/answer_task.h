@@ -86,7 +86,6 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
   std::unique_ptr<AnswerStream> stream_;  ///< null: one object at the end
   OnAnswered on_answered_;
   std::vector<PromptTokens> prompts_;
-  std::vector<std::shared_ptr<Choice>> choices_;
   std::vector<Scheduler::JobId> jobs_;
 
   Answer answer_;

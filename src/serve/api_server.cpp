@@ -5,7 +5,6 @@
 #include "chat/prompt_encoder.h"
 #include "http/url.h"
 #include "protocol/api_error.h"
-#include "protocol/field.h"
 #include "protocol/models.h"
 #include "protocol/native.h"
 #include "serve/metrics.h"

@@ -1,7 +1,7 @@
 #include "serve/scheduler.h"
 
 #include "base/check.h"
-#include "base/log.h"
+#include "base/seconds.h"
 
 #include <algorithm>
 #include <chrono>
@@ -24,11 +24,6 @@ constexpr std::size_t kMinPromptChunk = 16;
 constexpr std::size_t kMaxRememberedTokens = 16 << 20;
 /// Weight of the newest pass in the smoothed speed.
 constexpr double kNewest = 0.2;
-
-double seconds_between(std::chrono::steady_clock::time_point a,
-                       std::chrono::steady_clock::time_point b) {
-  return std::chrono::duration<double>(b - a).count();
-}
 
 }  // namespace
 
