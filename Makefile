@@ -18,8 +18,16 @@ build: setup  ## set up, build the program: build/hadal
 test: setup  ## set up, build, run all tests
 	$(CONFIGURE) release && $(BUILD) release && tools/run_tests.sh build
 
-unit golden e2e: setup  ## the tests of one label (unit: under a minute)
+unit golden: setup  ## the tests of one label (unit: under a minute)
 	$(CONFIGURE) release && $(BUILD) release && tools/run_tests.sh build -L '^$@$$'
+
+e2e: setup  ## the program from outside: verbs, load, faults; then the page in Debian's Chromium (Playwright from npm)
+	$(CONFIGURE) release && $(BUILD) release && tools/run_tests.sh build -L '^e2e$$'
+	tests/page/run.sh
+
+load: setup  ## 64 clients for ten minutes, some of which vanish or send garbage; SECONDS=, CLIENTS=
+	$(CONFIGURE) release && $(BUILD) release --target server_load_test
+	HADAL_LOAD_SECONDS=$(or $(SECONDS),600) HADAL_LOAD_CLIENTS=$(or $(CLIENTS),64) build/server_load_test 2>/dev/null
 
 check: setup lint unit asan  ## all that must pass before a commit: format, layers, headers, tests, sanitizers
 

@@ -69,10 +69,8 @@ void add_arrange(CLI::App& app, int& exit_code) {
       "has.\nExample: hadal arrange -m model.gguf");
   verb->add_option("model,-m,--model", flags->model,
                    "directory with config.json, .gguf file or Hub id in the local cache")
-      ->envname("HADAL_MODEL")
       ->required();
   verb->add_option("-t,--threads", flags->threads, "threads; 0: all cores")
-      ->envname("HADAL_THREADS")
       ->check(CLI::Range(0, 1024));
   verb->add_flag("--remove", flags->remove, "remove the model's file from the cache instead");
   verb->callback([flags, &exit_code] {

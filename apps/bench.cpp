@@ -106,7 +106,6 @@ void add_threads(CLI::App& verb, std::vector<std::size_t>& threads) {
   verb.remove_option(verb.get_option("--threads"));
   verb.add_option("-t,--threads", threads,
                   "numbers of threads (0: one per core that this process may use)")
-      ->envname("HADAL_THREADS")
       ->delimiter(',')
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

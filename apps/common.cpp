@@ -11,20 +11,16 @@ namespace hadal {
 void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
   verb.add_option("-m,--model", flags.model,
                   "directory with config.json, .gguf file, Hub id in the local cache, or builtin")
-      ->envname("HADAL_MODEL")
       ->capture_default_str();
   verb.add_option("-t,--threads", flags.threads,
-                  "threads (0: one per core that this process may use, within its CPU quota)")
-      ->envname("HADAL_THREADS");
+                  "threads (0: one per core that this process may use, within its CPU quota)");
   verb.add_option(
           "--pin", flags.pin,
           "worker threads run anywhere (none), on one hardware thread of each core (cores), "
           "or each on a core of its own (fixed: for a machine without neighbours)")
-      ->envname("HADAL_PIN")
       ->check(CLI::IsMember({"none", "cores", "fixed"}))
       ->capture_default_str();
   verb.add_option("--backend", flags.backend, "ref (scalar reference) or cpu")
-      ->envname("HADAL_BACKEND")
       ->check(CLI::IsMember({"ref", "cpu"}))
       ->capture_default_str();
   verb.add_flag("--exact", flags.exact,
@@ -88,6 +84,7 @@ Result<std::unique_ptr<Engine>> open_engine(const EngineFlags& flags) {
   options.backend.exact = flags.exact || flags.fake_quant;
   options.model.fake_quant = flags.fake_quant;
   options.as_stored = flags.as_stored;
+  options.counts_experts = flags.counts_experts;
   place_memory(flags.threads);
   HADAL_ASSIGN(Checkpoint checkpoint, Checkpoint::open(flags.model));
   HADAL_ASSIGN(options.model.world_model, world_model_options(flags, checkpoint));

@@ -28,6 +28,7 @@ struct EngineFlags {
   bool as_stored = false;
   std::string world_model;  ///< on, off, or a mask; empty: as the model says
   std::optional<std::size_t> latent_steps;
+  bool counts_experts = false;  ///< not a flag: EngineOptions::counts_experts
 };
 
 /// Adds -m/--model, -t/--threads, --pin, --backend, --exact, --qat, --as-stored, --world-model and

@@ -1,11 +1,16 @@
 // hadal: one program that runs, trains and evaluates DeepSeek-V4-family models.
 
+#include "common.h"
+#include "settings.h"
 #include "verbs.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <span>
+#include <utility>
 
 namespace {
 
@@ -38,8 +43,13 @@ int run(int argc, char** argv) {
   hadal::add_quantize(app, exit_code);
   hadal::add_arrange(app, exit_code);
   hadal::add_train(app, exit_code);
+  hadal::read_environment(app);
+  auto arguments =
+      hadal::with_settings(app, std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
+  if (!arguments) return hadal::report("settings", arguments.error());
+  std::reverse(arguments->begin(), arguments->end());  // as CLI11 wants them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(*arguments));
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }

@@ -1,5 +1,6 @@
 // One episode, told to a person (or as JSON), who may then ask why and what if.
 #include "agent/builtin_worlds.h"
+#include "agent/episode_json.h"
 #include "agent/fact_reader.h"
 #include "agent/told_episode.h"
 #include "play.h"

@@ -1,10 +1,8 @@
-// How `hadal play` shows an episode: lines of its causal graph as they come, the way back of "why",
-// or JSON.
+// How `hadal play` shows an episode: lines of its causal graph as they come, and the way back of
+// "why".
 #pragma once
 
 #include "agent/told_episode.h"
-
-#include <nlohmann/json.hpp>
 
 #include <cstddef>
 #include <string>
@@ -41,8 +39,5 @@ class EpisodePrinter {
 
 /// stdout is a terminal, and the environment does not say NO_COLOR.
 bool colour_on_stdout();
-
-/// Everything, for programs.
-nlohmann::ordered_json episode_json(const ToldEpisode& episode, double seconds);
 
 }  // namespace hadal

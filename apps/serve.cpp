@@ -71,6 +71,9 @@ Result<void> serve(ServeFlags flags) {
                "serve: warning: {} can be reached from other machines, and no --api-key is set\n",
                options.http.host);
   }
+  if (!options.trace.empty()) {
+    fmt::print(stderr, "serve: warning: prompts and answers are written to {}\n", options.trace);
+  }
   // Before any thread starts, so that all of them leave these signals to wait_for_end.
   sigset_t signals;
   sigemptyset(&signals);
@@ -79,6 +82,7 @@ Result<void> serve(ServeFlags flags) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
+  flags.engine.counts_experts = true;
   HADAL_ASSIGN(auto engine, open_engine(flags.engine));
   HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(engine->checkpoint()));
   if (options.model_name.empty()) options.model_name = name_of(flags.engine.model);
@@ -114,8 +118,7 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   verb->add_option("--port", o.http.port, "0: any free one")->capture_default_str();
   verb->add_option("--api-key", o.api_keys,
-                   "clients must send one of these (may be given several times)")
-      ->envname("HADAL_API_KEY");
+                   "clients must send one of these (may be given several times)");
   verb->add_option("--parallel", o.scheduler.n_slots, "sequences computed at the same time")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
@@ -165,6 +168,21 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 65536));
   verb->add_option("--max-connections", o.http.max_connections, "open at the same time")
       ->capture_default_str();
+  verb->add_option("--store", o.store,
+                   "folder in which conversations' states, stored responses and sampled answers "
+                   "outlive the server (default: memory alone)");
+  verb->add_option(
+          "--store-gib",
+          [flags](const CLI::results_t& r) {
+            flags->server.store_bytes = std::stoull(r.front()) << 30;
+            return true;
+          },
+          "most GiB of states there (16)")
+      ->check(CLI::Range(1, 1 << 20));
+  verb->add_flag("!--no-loop-guard", o.guards_loops,
+                 "let answers go on that repeat themselves word for word");
+  verb->add_option("--trace", o.trace,
+                   "append all prompts and answers to this file (private text!)");
   verb->add_option("--script", flags->script, "JSON file of answers to give, for tests of clients")
       ->check(CLI::ExistingFile);
   verb->add_option("--drain-seconds", o.drain_seconds,

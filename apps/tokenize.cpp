@@ -69,7 +69,6 @@ void add_tokenize(CLI::App& app, int& exit_code) {
   verb->add_option("-m,--model", flags->model,
                    "directory with config.json, .gguf file, tokenizer.json, Hub id in the local "
                    "cache, or builtin")
-      ->envname("HADAL_MODEL")
       ->capture_default_str();
   verb->add_flag("--special", flags->parse_specials,
                  "map special tokens such as <think> to their ids (default: plain text)");

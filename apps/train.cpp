@@ -203,7 +203,8 @@ int run_train(const TrainFlags& flags) {
              summary->complete ? "complete" : "stopped (run again to resume)", summary->steps,
              static_cast<double>(summary->tokens) / 1e6, summary->seconds / 60.0,
              summary->heldout_loss, 100.0 * summary->next_action_accuracy);
-  return 0;
+  // A script must not take the weights of an interrupted run for a finished one's.
+  return stop_requested.load() && !summary->complete ? 130 : 0;
 }
 
 }  // namespace

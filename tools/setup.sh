@@ -17,6 +17,7 @@ build|nlohmann-json3-dev|nlohmann-json: JSON
 build|libgtest-dev|GoogleTest: the tests
 build|libboost1.81-dev|Boost.Asio and Boost.Beast: the HTTP server
 build|libssl-dev|OpenSSL: TLS of the HTTP server
+build|libsqlite3-dev|SQLite: responses that the server stores
 build|libpcre2-dev|PCRE2: oracle of the pre-tokenizer tests
 check|python3|runs tools/check_layers.py
 check|clang-format-14|source format

@@ -63,11 +63,18 @@ char letter_of(EventKind kind) {
   return '?';
 }
 
+}  // namespace
+
+std::vector<std::string> names_of(const std::vector<ToldEvent>& events,
+                                  const std::vector<std::size_t>& indices) {
+  std::vector<std::string> names;
+  for (const std::size_t i : indices) names.push_back(events[i].name);
+  return names;
+}
+
 bool is_told_at_the_start(EventKind kind) {
   return kind == EventKind::mech || kind == EventKind::fact || kind == EventKind::goal;
 }
-
-}  // namespace
 
 ToldGraph::ToldGraph() : graph_(numbered_tokens(), {}) {}
 

@@ -21,6 +21,13 @@ struct ToldEvent {
   std::vector<std::size_t> causes;  ///< earlier and later events, as its cause list names them
 };
 
+/// The names of some events.
+std::vector<std::string> names_of(const std::vector<ToldEvent>& events,
+                                  const std::vector<std::size_t>& indices);
+
+/// A fact, a mechanism or a goal.
+bool is_told_at_the_start(EventKind kind);
+
 /// A line of the answer to "why?": `event` is a cause of the nearest line above with depth - 1.
 struct WhyLine {
   std::size_t event;

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include <unistd.h>
+
 namespace hadal {
 
 std::uint64_t memory_info_bytes(std::string_view key) {
@@ -23,6 +25,13 @@ std::uint64_t available_memory_bytes() {
   const std::uint64_t available = memory_info_bytes("MemAvailable");
   const auto limit = memory_limit_bytes();
   return limit ? std::min(available, *limit) : available;
+}
+
+std::uint64_t process_memory_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::uint64_t n_virtual = 0, n_resident = 0;
+  in >> n_virtual >> n_resident;
+  return in ? n_resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
 }  // namespace hadal

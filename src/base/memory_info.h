@@ -13,4 +13,7 @@ std::uint64_t memory_info_bytes(std::string_view key);
 /// 0 when it cannot be read. Cost: some small files.
 std::uint64_t available_memory_bytes();
 
+/// What this process holds in memory (its resident set); 0 when it cannot be read.
+std::uint64_t process_memory_bytes();
+
 }  // namespace hadal

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/futex.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 
 #include <algorithm>
 #include <chrono>
@@ -35,7 +36,10 @@ void pause() noexcept {
 
 ThreadPool::ThreadPool(std::size_t n_threads, const std::vector<CpuList>& worker_cpus) {
   for (std::size_t i = 0; i + 1 < n_threads; ++i) {
-    std::thread& worker = workers_.emplace_back([this] { work(); });
+    std::thread& worker = workers_.emplace_back([this] {
+      name_this_thread("worker");
+      work();
+    });
     if (i < worker_cpus.size() && !set_affinity(worker.native_handle(), worker_cpus[i]))
       log_warning("threads", "worker {}: the system refuses its CPU mask; it runs anywhere", i);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/generate.h"
+#include "engine/model/expert_counter.h"
 
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@ struct EngineOptions {
   ModelOptions model;
   PassLimits limits = {};  ///< memory for these is taken at once
   bool as_stored = false;  ///< leaves the cached file of weights in panel order alone
+  bool counts_experts = false;
 };
 
 /// Owns checkpoint (mapped files), backend (threads) and model. One thread uses it at a time.
@@ -31,6 +33,8 @@ class Engine {
   const Backend& backend() const { return *backend_; }
   /// The weights in panel order that the model uses; nullptr: all as stored.
   const ArrangedWeights* arranged() const { return arranged_ ? &*arranged_ : nullptr; }
+  /// nullptr: EngineOptions::counts_experts was not set.
+  const ExpertCounter* expert_counter() const { return expert_counter_.get(); }
   Model& model() { return *model_; }
 
  private:
@@ -38,6 +42,7 @@ class Engine {
 
   Checkpoint checkpoint_;
   std::unique_ptr<Backend> backend_;
+  std::unique_ptr<ExpertCounter> expert_counter_;  ///< between model and backend
   std::optional<ArrangedWeights> arranged_;
   std::unique_ptr<Model> model_;
 };

@@ -198,7 +198,7 @@ class RandomSchema {
 };
 
 TEST(RandomSchema, RandomTokensEndInValidJson) {
-  constexpr int kSchemas = 300, kTexts = 3, kMaxTokens = 2000;
+  constexpr int kSchemas = 1200, kTexts = 1, kMaxTokens = 2000;
   int n_compiled = 0, n_texts = 0, n_ended = 0;
   const auto vocabulary = byte_vocabulary(random_tokens(77, 600));
   for (std::uint64_t seed = 0; seed < kSchemas; ++seed) {
@@ -233,7 +233,7 @@ TEST(RandomSchema, RandomTokensEndInValidJson) {
     }
   }
   fmt::print("{} of {} schemas, {} of {} texts ended\n", n_compiled, kSchemas, n_ended, n_texts);
-  EXPECT_GT(n_compiled, kSchemas * 8 / 10);
+  EXPECT_GE(n_compiled, 1000);
   EXPECT_GE(n_ended * 100, n_texts * 95);
 }
 

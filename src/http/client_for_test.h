@@ -3,14 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
 namespace hadal {
@@ -26,27 +26,36 @@ class TestClient {
   }
   /// Until `end` was read, or the connection was closed.
   std::string read_until(std::string_view end) {
-    std::string text;
-    char c = 0;
-    boost::system::error_code failed;
-    while (text.find(end) == std::string::npos) {
-      boost::asio::read(socket_, boost::asio::buffer(&c, 1), failed);
-      if (failed) break;
-      text += c;
+    std::size_t searched = 0;
+    while (true) {
+      const std::size_t at = unread_.find(end, searched);
+      if (at != std::string::npos) {
+        std::string text = unread_.substr(0, at + end.size());
+        unread_.erase(0, text.size());
+        return text;
+      }
+      searched = unread_.size() - std::min(unread_.size(), end.size());
+      if (!read_some()) return std::exchange(unread_, {});
     }
-    return text;
   }
   std::string read_all() {
-    std::string text;
-    boost::system::error_code failed;
-    boost::asio::read(socket_, boost::asio::dynamic_buffer(text), failed);
-    return text;
+    while (read_some()) continue;
+    return std::exchange(unread_, {});
   }
   void close() { socket_.close(); }
 
  private:
+  bool read_some() {
+    char bytes[4096];
+    boost::system::error_code failed;
+    const std::size_t n = socket_.read_some(boost::asio::buffer(bytes), failed);
+    unread_.append(bytes, n);
+    return !failed;
+  }
+
   boost::asio::io_context io_;
   boost::asio::ip::tcp::socket socket_;
+  std::string unread_;
 };
 
 struct TestResponse {

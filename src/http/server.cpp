@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "http/connection.h"
 
 #include <algorithm>
@@ -54,7 +55,10 @@ class AsioServer final : public HttpServer {
     if (acceptor_.listen(asio::socket_base::max_listen_connections, failed)) return fail("listen");
     accept();
     for (std::size_t i = 0; i < std::max<std::size_t>(o.n_threads, 1); ++i)
-      threads_.emplace_back([this] { io_.run(); });
+      threads_.emplace_back([this] {
+        name_this_thread("http");
+        io_.run();
+      });
     return {};
   }
 

@@ -55,6 +55,7 @@ struct Answer {
   std::vector<AnswerChoice> choices;
   Usage usage;  ///< of all choices
   std::optional<Timings> timings;
+  std::string warning{};  ///< for the client's user; empty: none. told by Protocol::chat
 };
 
 Answer make_answer(const Completion& completion, const Usage& usage);

@@ -127,10 +127,15 @@ std::string_view openai_error_code(const ApiError& error) {
 
 std::string error_body(const ApiError& error, Protocol protocol, std::string_view request_id) {
   const Row& row = row_of(error);
-  if (protocol == Protocol::messages)
-    return json_text({{"type", "error"},
-                      {"error", {{"type", row.anthropic_type}, {"message", error.message}}},
-                      {"request_id", text_or_null(request_id)}});
+  if (protocol == Protocol::messages) {
+    Json told = {{"type", row.anthropic_type}, {"message", error.message}};
+    if (error.field == kThreadField) {
+      told["details"] = {{"error_code", "thread_unsupported_request"},
+                         {"unsupported", {kThreadField}}};
+    }
+    return json_text(
+        {{"type", "error"}, {"error", std::move(told)}, {"request_id", text_or_null(request_id)}});
+  }
   return json_text({{"error",
                      {{"message", error.message},
                       {"type", row.openai_type},

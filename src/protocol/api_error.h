@@ -14,6 +14,10 @@
 
 namespace hadal {
 
+/// Anthropic's field of the beta `message-threads`: a server that keeps no threads says so in a
+/// form upon which the SDK sends the whole history instead.
+inline constexpr std::string_view kThreadField = "thread";
+
 struct ApiError {
   enum class Kind : std::uint8_t {
     invalid_request,          ///< 400

@@ -62,6 +62,7 @@ class ChatStream final : public AnswerStream {
     Json last = chunk(Json::array({choice(Json::object(), finish_reason_name(reason))}));
     if (hints_.timings_per_token && answer.timings)
       last["timings"] = timings_json(*answer.timings, answer.usage);
+    if (!answer.warning.empty()) last["warning"] = answer.warning;
     std::string frames = sse_data(json_text(last));
     if (hints_.include_usage) {
       Json usage = chunk(Json::array());
@@ -191,6 +192,7 @@ std::string chat_answer_body(const ApiRequest& request, const AnswerHead& head,
                {"usage", usage_json(answer.usage)}};
   if (request.hints.timings_per_token && answer.timings)
     json["timings"] = timings_json(*answer.timings, answer.usage);
+  if (!answer.warning.empty()) json["warning"] = answer.warning;
   return json_text(json);
 }
 

@@ -1,3 +1,4 @@
+#include "protocol/api_error.h"
 #include "protocol/field.h"
 #include "protocol/json_text.h"
 #include "protocol/messages_content.h"
@@ -5,6 +6,7 @@
 #include "protocol/request_fields.h"
 #include "protocol/tools.h"
 
+#include <initializer_list>
 #include <iterator>
 #include <utility>
 
@@ -68,7 +70,8 @@ Result<std::string> read_output_config(const Field& body, std::optional<ThinkMod
 }
 
 Result<void> refuse_fields(const Field& body) {
-  for (const std::string_view key : {"container", "mcp_servers", "context_management"})
+  for (const std::string_view key : std::initializer_list<std::string_view>{
+           "container", "mcp_servers", "context_management", kThreadField})
     if (body.has(key) && !body.member(key).json.empty())
       return refused(body.member(key), "this server does not support it; leave it out");
   return {};

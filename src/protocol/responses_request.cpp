@@ -87,9 +87,15 @@ std::string_view id_prefix(const Json& item) {
   return type == "message" ? "msg_" : "item_";
 }
 
-/// An item as a store keeps it: with type and id.
+/// An item as a store keeps it: with type and id, and the content of a message as a list of parts.
 std::string stored_item(Json item, const NewId& new_id) {
   if (!item.contains("type")) item["type"] = "message";
+  if (item["type"] == "message" && item.contains("content") && item["content"].is_string()) {
+    const bool is_output = item.value("role", "") == "assistant";
+    Json part = {{"type", is_output ? "output_text" : "input_text"}, {"text", item["content"]}};
+    if (is_output) part["annotations"] = Json::array();
+    item["content"] = Json::array({std::move(part)});
+  }
   const bool has_id = item.contains("id") && item["id"].is_string();
   if (!has_id && new_id) item["id"] = new_id(id_prefix(item));
   return json_text(item);

@@ -5,6 +5,8 @@
 #include "chat/answer_reader.h"
 #include "chat/local_model.h"
 #include "chat/prompt_template.h"
+#include "serve/exchange.h"
+#include "serve/loop_guard.h"
 
 #include <algorithm>
 #include <utility>
@@ -12,6 +14,8 @@
 namespace hadal {
 namespace {
 
+constexpr const char* kLoopWarning =
+    "the model repeated itself word for word, and was stopped (--no-loop-guard lets it go on)";
 constexpr auto kCallCut = static_cast<std::size_t>(Repair::call_cut);
 
 }  // namespace
@@ -37,6 +41,7 @@ class AnswerTask::Choice final : public JobListener {
     if (task_->request_.echo) echo_ = prompt.ids;
     if (task_->context_.script != nullptr)
       script_ = task_->context_.script->tokens_for(task_->request_, tokenizer_);
+    if (task_->context_.guards_loops && !is_constrained()) loop_guard_.emplace();
   }
 
   bool is_constrained() const {
@@ -83,6 +88,7 @@ class AnswerTask::Choice final : public JobListener {
     if (follows_rules()) matcher_->accept_token(choice.token);
     if (choice.token == task_->context_.eos) return true;
     ids_.push_back(choice.token);
+    is_loop_ = loop_guard_ && loop_guard_->take(choice.token);
     std::vector<ChatEvent> events;
     const bool goes_on = reader_.take(choice.token, events);
     std::vector<TokenLogprob> logprobs;
@@ -91,20 +97,30 @@ class AnswerTask::Choice final : public JobListener {
       logprobs_.push_back(logprobs.back());
     }
     if (!events.empty()) tell(std::move(events), std::move(logprobs));
-    return goes_on;
+    return goes_on && !is_loop_;
   }
 
   void on_end(const JobEnd& end) override {
     show_echo();
-    const bool at_limit = end.outcome == JobOutcome::length || end.outcome == JobOutcome::no_token;
+    const bool at_limit =
+        end.outcome == JobOutcome::length || end.outcome == JobOutcome::no_token || is_loop_;
     ParsedCompletion parsed = reader_.finish(at_limit ? GenerationEnd::limit : GenerationEnd::stop);
     if (!parsed.last_events.empty()) tell(std::move(parsed.last_events), {});
     std::size_t n_repairs = 0;
     for (const std::size_t n : parsed.repairs) n_repairs += n;
     if (n_repairs > 0) task_->context_.metrics.count_repairs(n_repairs);
+    if (is_loop_) task_->context_.metrics.count_loop();
+    if (TraceLog* trace = task_->context_.trace) {
+      trace->answer(task_->request_id_, index_, tokenizer_.decode(task_->prompts_[index_].ids),
+                    tokenizer_.decode(ids_));
+    }
     // What a stop string or the limit cut is not what the client will send back.
     const bool is_whole = !reader_.stopped_by() && parsed.repairs[kCallCut] == 0;
-    if (is_whole && !is_raw_) task_->context_.turns.add(parsed.message, ids_);
+    if (is_whole && !is_raw_) {
+      post([message = parsed.message, ids = ids_](AnswerTask& task) {
+        task.context_.turns.add(message, ids);
+      });
+    }
     AnswerChoice answer{.message = std::move(parsed.message),
                         .finish_reason = parsed.finish_reason,
                         .stop_sequence = reader_.stopped_by(),
@@ -114,8 +130,10 @@ class AnswerTask::Choice final : public JobListener {
       answer.logprobs.insert(answer.logprobs.begin(), prompt_logprobs_.begin(),
                              prompt_logprobs_.end());
     }
-    post([index = index_, answer = std::move(answer), end, n = n_reasoning_](AnswerTask& task) {
+    post([index = index_, answer = std::move(answer), end, n = n_reasoning_,
+          is_loop = is_loop_](AnswerTask& task) {
       task.answer_.usage.n_reasoning_tokens += n;
+      if (is_loop) task.answer_.warning = kLoopWarning;
       task.end_choice(index, answer, end);
     });
     task_.reset();
@@ -181,6 +199,8 @@ class AnswerTask::Choice final : public JobListener {
   std::size_t n_said_ = 0;
   std::size_t n_mask_words_ = 0;
   std::size_t n_reasoning_ = 0;
+  std::optional<LoopGuard> loop_guard_;
+  bool is_loop_ = false;
   std::vector<std::int32_t> ids_;   ///< as sampled, without the end token
   std::vector<std::int32_t> echo_;  ///< prompt that is still to be told
   std::string echoed_text_;
@@ -267,9 +287,9 @@ void AnswerTask::tick() {
 }
 
 HttpHeaders AnswerTask::headers(std::string_view type) const {
-  return {{"Content-Type", std::string(type)},
-          {"X-Request-Id", request_id_},
-          {"Cache-Control", "no-cache"}};
+  HttpHeaders all = response_headers(request_id_, context_.cors_origin, type);
+  all.emplace_back("Cache-Control", "no-cache");
+  return all;
 }
 
 void AnswerTask::send(std::string frames) {
@@ -314,6 +334,7 @@ void AnswerTask::end_choice(std::size_t choice, AnswerChoice answer, const JobEn
   if (end.prefix.n_repeated > 0 || choice == 0) {
     sum_.prefix.miss = end.prefix.miss;
     sum_.prefix.diverged_at = end.prefix.diverged_at;
+    sum_.prefix.from_disk |= end.prefix.from_disk;
   }
   sum_.n_drafted += end.n_drafted;
   sum_.n_accepted += end.n_accepted;
@@ -332,18 +353,18 @@ void AnswerTask::complete() {
   answer_.timings = Timings{.prefill_seconds = sum_.times.prefill_seconds,
                             .decode_seconds = sum_.times.decode_seconds};
   record(is_gone_ ? "cancelled" : finish_reason_name(answer_.choices.front().finish_reason));
-  std::string body;
   if (stream_) {
     begin(answer_.usage.n_cached_tokens);
-    send(stream_->end(answer_));
+    std::string frames = stream_->end(answer_);
+    if (on_answered_ && !is_gone_) on_answered_(stream_->final_object());
+    send(std::move(frames));
     responder_->end();
-    body = stream_->final_object();
   } else {
-    body = answer_body(request_, head_, answer_);
-    responder_->respond(200, headers("application/json"), body);
+    std::string body = answer_body(request_, head_, answer_);
+    if (on_answered_ && !is_gone_) on_answered_(body);
+    responder_->respond(200, headers("application/json"), std::move(body));
   }
   context_.metrics.count_http(200);
-  if (on_answered_ && !is_gone_) on_answered_(body);
 }
 
 void AnswerTask::fail(const Error& error) {
@@ -389,11 +410,11 @@ void AnswerTask::record(std::string_view outcome) const {
   if (sum_.prefix.miss == PrefixMiss::diverged)
     why = fmt::format("diverged at turn {}", sum_.prefix.diverged_at);
   log_info("request",
-           "id={} outcome={} prompt={} restored={} repeated={} prefix=\"{}\" completion={} "
-           "queued_s={:.3f} ttft_s={:.3f} decode_tok_s={:.1f} drafts={}/{} preempted={}",
-           request_id_, r.outcome, r.n_prompt, r.n_restored, r.n_repeated, why, r.n_completion,
-           r.queued_seconds, r.first_token_seconds, rate, r.n_accepted, r.n_drafted,
-           sum_.n_preemptions);
+           "id={} outcome={} prompt={} restored={}{} repeated={} prefix=\"{}\" completion={} "
+           "queued_s={:.3f} ttft_s={:.3f} decode_tok_s={:.1f} drafts={}/{} preempted={}{}",
+           request_id_, r.outcome, r.n_prompt, r.n_restored, sum_.prefix.from_disk ? " (disk)" : "",
+           r.n_repeated, why, r.n_completion, r.queued_seconds, r.first_token_seconds, rate,
+           r.n_accepted, r.n_drafted, sum_.n_preemptions, answer_.warning.empty() ? "" : " loop=1");
 }
 
 }  // namespace hadal

@@ -7,6 +7,7 @@
 #include "serve/answer_script.h"
 #include "serve/metrics.h"
 #include "serve/scheduler.h"
+#include "serve/trace_log.h"
 #include "serve/turn_store.h"
 #include "tokenizer/tokenizer.h"
 
@@ -17,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hadal {
@@ -33,6 +35,9 @@ struct ServingContext {
   std::size_t vocab_size;
   std::size_t context;  ///< most tokens of prompt and answer
   std::size_t n_drafts;
+  std::string_view cors_origin;  ///< empty: no header
+  bool guards_loops = true;      ///< of answers that no grammar binds
+  TraceLog* trace = nullptr;     ///< null: none
   std::chrono::seconds keep_alive{15};
 };
 
@@ -43,7 +48,8 @@ struct PromptTokens {
   bool opens_reasoning = false;
 };
 
-/// Told when the answer is complete: its JSON text (of Responses the final object).
+/// Told when the answer is complete, before the client is: its JSON text (of Responses the final
+/// object).
 using OnAnswered = std::function<void(const std::string& body)>;
 
 /// Runs on the connection's strand, but for what comes from the engine. Keeps itself alive until
@@ -57,6 +63,8 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
 
   /// Submits the jobs. Errors: those of Scheduler::submit; nothing was sent then.
   Result<void> start(std::string client, OnAnswered on_answered);
+  /// The answer's id, as a stream tells it; of answers at once the request's.
+  std::string id() const { return stream_ ? std::string(stream_->id()) : request_id_; }
   /// Every second or so, on any thread: signs of life for a client that waits.
   void tick();
   /// Ends the answer where it is; the client gets what there is. Any thread.

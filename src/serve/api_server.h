@@ -9,6 +9,7 @@
 #include "tokenizer/tokenizer.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,12 @@ struct ApiServerOptions {
   ThinkMode think = ThinkMode::off;  ///< for requests that say nothing about it
   ModelRelease release = ModelRelease::preview;
   CompletionOptions defaults{};
+  /// Folder for stored responses, snapshots and turns, which then outlive the server; empty: all is
+  /// in memory. It holds what clients said.
+  std::string store{};
+  std::uint64_t store_bytes = std::uint64_t{16} << 30;  ///< most bytes of snapshots there
+  bool guards_loops = true;
+  std::string trace{};                   ///< file of prompts and answers; empty: none
   std::optional<AnswerScript> script{};  ///< for tests of clients
   double drain_seconds = 30;
 };
@@ -34,7 +41,9 @@ struct ApiServerOptions {
 class ApiServer {
  public:
   /// Listens. `engine` and `tokenizer` must outlive the server; its thread alone uses the engine
-  /// from now on. Errors: of HttpServer::start; unsupported (a vocabulary that cannot encode text).
+  /// from now on. Errors: of HttpServer::start,
+  /// SnapshotStore::open and ResponseStore::open; unsupported (a vocabulary that cannot encode
+  /// text).
   static Result<std::unique_ptr<ApiServer>> start(Engine& engine, const Tokenizer& tokenizer,
                                                   ApiServerOptions options);
   virtual ~ApiServer() = default;

@@ -31,6 +31,7 @@ struct PrefixUse {
   std::size_t n_repeated = 0;  ///< known, but computed again
   std::size_t n_new = 0;
   PrefixMiss miss = PrefixMiss::none;
+  bool from_disk = false;       ///< the snapshot had to be read from there
   std::size_t diverged_at = 0;  ///< index of the boundary below which the prompt was known
 };
 

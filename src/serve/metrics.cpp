@@ -85,6 +85,11 @@ void ServerMetrics::count_repairs(std::size_t n) {
   n_repairs_ += n;
 }
 
+void ServerMetrics::count_loop() {
+  const std::lock_guard lock(mutex_);
+  ++n_loops_;
+}
+
 void ServerMetrics::observe_token_gap(double seconds) {
   const std::lock_guard lock(mutex_);
   token_gap_.observe(seconds);
@@ -92,12 +97,12 @@ void ServerMetrics::observe_token_gap(double seconds) {
 
 void ServerMetrics::add(const RequestRecord& r) {
   const std::lock_guard lock(mutex_);
-  ++outcomes_[std::string(r.outcome)];
-  if (r.n_repeated > 0) ++misses_[std::string(r.prefix_miss)];
-  n_prompt_ += r.n_prompt;
-  n_restored_ += r.n_restored;
-  n_repeated_ += r.n_repeated;
-  n_completion_ += r.n_completion;
+  ++sums_.outcomes[std::string(r.outcome)];
+  if (r.n_repeated > 0) ++sums_.misses[std::string(r.prefix_miss)];
+  sums_.n_prompt += r.n_prompt;
+  sums_.n_restored += r.n_restored;
+  sums_.n_repeated += r.n_repeated;
+  sums_.n_completion += r.n_completion;
   n_drafted_ += r.n_drafted;
   n_accepted_ += r.n_accepted;
   prefill_seconds_ += r.prefill_seconds;
@@ -111,6 +116,11 @@ void ServerMetrics::add(const RequestRecord& r) {
   completion_tokens_.observe(static_cast<double>(r.n_completion));
 }
 
+ServerSums ServerMetrics::sums() const {
+  const std::lock_guard lock(mutex_);
+  return sums_;
+}
+
 std::string ServerMetrics::text(const SchedulerState& state, const SchedulerTotals& totals) const {
   const std::lock_guard lock(mutex_);
   std::string out;
@@ -122,20 +132,22 @@ std::string ServerMetrics::text(const SchedulerState& state, const SchedulerTota
 
   Writer own(out, fmt::format("model=\"{}\"", escaped(model_name_)));
   own.counters("hadal_http_responses_total", "Responses by status", "status", http_);
-  own.counters("hadal_requests_total", "Requests that ended, by how", "outcome", outcomes_);
+  own.counters("hadal_requests_total", "Requests that ended, by how", "outcome", sums_.outcomes);
   own.gauge("hadal_requests_running", "Sequences in the batch", n_running);
   own.gauge("hadal_requests_waiting", "Requests in the queue", n(state.n_waiting));
-  own.counter("hadal_prompt_tokens_total", "Prompt tokens of ended requests", n(n_prompt_));
+  own.counter("hadal_prompt_tokens_total", "Prompt tokens of ended requests", n(sums_.n_prompt));
   own.counter("hadal_prompt_tokens_restored_total", "Of these, taken from snapshots",
-              n(n_restored_));
+              n(sums_.n_restored));
   own.counter("hadal_prompt_tokens_repeated_total", "Of these, known but computed again",
-              n(n_repeated_));
+              n(sums_.n_repeated));
   own.counters("hadal_prefix_miss_total", "Requests that computed known tokens again, by reason",
-               "reason", misses_);
-  own.counter("hadal_completion_tokens_total", "Tokens of answers", n(n_completion_));
+               "reason", sums_.misses);
+  own.counter("hadal_completion_tokens_total", "Tokens of answers", n(sums_.n_completion));
   own.counter("hadal_draft_tokens_total", "Tokens drafted", n(n_drafted_));
   own.counter("hadal_draft_tokens_accepted_total", "Drafted tokens kept", n(n_accepted_));
   own.counter("hadal_tool_parse_repairs_total", "Malformed forms mended in answers", n(n_repairs_));
+  own.counter("hadal_loop_guard_trips_total", "Answers stopped because they repeated themselves",
+              n(n_loops_));
   own.counter("hadal_preemptions_total", "Sequences put back into the queue for lack of memory",
               n(totals.n_preemptions));
   own.counter("hadal_passes_total", "Forward passes", n(totals.n_passes));
@@ -153,12 +165,12 @@ std::string ServerMetrics::text(const SchedulerState& state, const SchedulerTota
   vllm.gauge("vllm:num_requests_waiting", "Alias", n(state.n_waiting));
   vllm.gauge("vllm:kv_cache_usage_perc", "Alias, a share of 1", state_share);
   vllm.gauge("vllm:gpu_cache_usage_perc", "Alias, a share of 1", state_share);
-  vllm.counter("vllm:prompt_tokens_total", "Alias", n(n_prompt_));
-  vllm.counter("vllm:generation_tokens_total", "Alias", n(n_completion_));
-  vllm.counter("vllm:prefix_cache_queries_total", "Alias, in tokens", n(n_prompt_));
-  vllm.counter("vllm:prefix_cache_hits_total", "Alias, in tokens", n(n_restored_));
+  vllm.counter("vllm:prompt_tokens_total", "Alias", n(sums_.n_prompt));
+  vllm.counter("vllm:generation_tokens_total", "Alias", n(sums_.n_completion));
+  vllm.counter("vllm:prefix_cache_queries_total", "Alias, in tokens", n(sums_.n_prompt));
+  vllm.counter("vllm:prefix_cache_hits_total", "Alias, in tokens", n(sums_.n_restored));
   vllm.counter("vllm:num_preemptions_total", "Alias", n(totals.n_preemptions));
-  vllm.counters("vllm:request_success_total", "Alias", "finished_reason", outcomes_);
+  vllm.counters("vllm:request_success_total", "Alias", "finished_reason", sums_.outcomes);
   vllm.counter("vllm:spec_decode_num_draft_tokens_total", "Alias", n(n_drafted_));
   vllm.counter("vllm:spec_decode_num_accepted_tokens_total", "Alias", n(n_accepted_));
   vllm.histogram("vllm:time_to_first_token_seconds", "Alias", first_token_);
@@ -172,14 +184,14 @@ std::string ServerMetrics::text(const SchedulerState& state, const SchedulerTota
   vllm.histogram("vllm:request_generation_tokens", "Alias", completion_tokens_);
 
   Writer llama(out, fmt::format("model=\"{}\"", escaped(model_name_)));
-  llama.counter("llamacpp:prompt_tokens_total", "Alias", n(n_prompt_ - n_restored_));
+  llama.counter("llamacpp:prompt_tokens_total", "Alias", n(sums_.n_prompt - sums_.n_restored));
   llama.counter("llamacpp:prompt_seconds_total", "Alias", prefill_seconds_);
-  llama.counter("llamacpp:tokens_predicted_total", "Alias", n(n_completion_));
+  llama.counter("llamacpp:tokens_predicted_total", "Alias", n(sums_.n_completion));
   llama.counter("llamacpp:tokens_predicted_seconds_total", "Alias", decode_seconds_);
   llama.gauge("llamacpp:prompt_tokens_seconds", "Alias",
-              ratio(n(n_prompt_ - n_restored_), prefill_seconds_));
+              ratio(n(sums_.n_prompt - sums_.n_restored), prefill_seconds_));
   llama.gauge("llamacpp:predicted_tokens_seconds", "Alias",
-              ratio(n(n_completion_), decode_seconds_));
+              ratio(n(sums_.n_completion), decode_seconds_));
   llama.gauge("llamacpp:requests_processing", "Alias", n_running);
   llama.gauge("llamacpp:requests_deferred", "Alias", n(state.n_waiting));
   llama.counter("llamacpp:n_decode_total", "Alias", n(totals.n_passes));

@@ -40,6 +40,13 @@ struct RequestRecord {
   std::size_t n_drafted = 0, n_accepted = 0;
 };
 
+/// Sums since the start, over requests that have ended.
+struct ServerSums {
+  std::map<std::string, std::uint64_t, std::less<>> outcomes;
+  std::map<std::string, std::uint64_t, std::less<>> misses;  ///< requests that repeated, by reason
+  std::uint64_t n_prompt = 0, n_restored = 0, n_repeated = 0, n_completion = 0;
+};
+
 /// Any thread.
 class ServerMetrics {
  public:
@@ -48,9 +55,11 @@ class ServerMetrics {
   void count_http(int status);
   void add(const RequestRecord& record);
   void count_repairs(std::size_t n);
+  void count_loop();
   /// Seconds between two tokens of one answer.
   void observe_token_gap(double seconds);
 
+  ServerSums sums() const;
   /// The text of GET /metrics: own names, then those of vLLM and llama.cpp.
   std::string text(const SchedulerState& state, const SchedulerTotals& totals) const;
 
@@ -58,9 +67,8 @@ class ServerMetrics {
   mutable std::mutex mutex_;
   std::string model_name_;
   std::map<int, std::uint64_t> http_;  ///< by status
-  std::map<std::string, std::uint64_t, std::less<>> outcomes_, misses_;
-  std::uint64_t n_prompt_ = 0, n_restored_ = 0, n_repeated_ = 0, n_completion_ = 0;
-  std::uint64_t n_drafted_ = 0, n_accepted_ = 0, n_repairs_ = 0;
+  ServerSums sums_;
+  std::uint64_t n_drafted_ = 0, n_accepted_ = 0, n_repairs_ = 0, n_loops_ = 0;
   double prefill_seconds_ = 0, decode_seconds_ = 0;
   Histogram first_token_{{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}};
   Histogram token_gap_{{.001, .0025, .005, .01, .025, .05, .1, .2, .4, .8, 1.6, 3.2}};

@@ -18,7 +18,8 @@ struct PrefixCache::Node {
   SnapshotKind kind = SnapshotKind::interval;
   std::size_t tail_bytes = 0;
   bool was_evicted = false;
-  std::uint64_t used = 0;  ///< clock_ at the last use
+  SnapshotStore::Id on_disk = 0;  ///< 0: not there; else it may be gone meanwhile
+  std::uint64_t used = 0;         ///< clock_ at the last use
   /// GreedyDual-Size (Cao and Irani 1997): what it saves per byte, above the worth of the snapshot
   /// that was given up last when this one was used last. So value and age are one number.
   double worth = 0.0;
@@ -35,14 +36,22 @@ std::size_t common_length(std::span<const std::int32_t> a, std::span<const std::
 
 }  // namespace
 
-PrefixCache::PrefixCache(Limits limits, std::function<std::size_t()> page_bytes)
-    : limits_(limits), page_bytes_(std::move(page_bytes)), root_(std::make_unique<Node>()) {}
+PrefixCache::PrefixCache(Limits limits, std::function<std::size_t()> page_bytes, Disk disk)
+    : limits_(limits),
+      page_bytes_(std::move(page_bytes)),
+      disk_(std::move(disk)),
+      root_(std::make_unique<Node>()) {
+  if (disk_.store == nullptr) return;
+  disk_.store->for_each([this](std::span<const std::int32_t> tokens, SnapshotStore::Id id) {
+    node_at(tokens).on_disk = id;
+  });
+}
 
 PrefixCache::~PrefixCache() = default;
 
 PrefixMatch PrefixCache::find(std::span<const std::int32_t> tokens, std::size_t max_restored) {
   PrefixMatch match;
-  Node* best = nullptr;
+  std::vector<Node*> usable;
   Node* node = root_.get();
   while (true) {
     const auto rest = tokens.subspan(node->n_tokens);
@@ -55,14 +64,49 @@ PrefixMatch PrefixCache::find(std::span<const std::int32_t> tokens, std::size_t 
     node = next;
     node->used = ++clock_;
     if (node->n_tokens > max_restored) continue;
-    if (node->state) best = node;
-    if (node->state || node->was_evicted) match.was_evicted = !node->state;
+    const bool is_usable = node->state || is_on_disk(*node);
+    if (is_usable) usable.push_back(node);
+    if (is_usable || node->was_evicted) match.was_evicted = !is_usable;
   }
-  if (best != nullptr) {
-    touch(*best);
-    match.state = best->state;
+  for (auto best = usable.rbegin(); best != usable.rend() && !match.state; ++best) {
+    match.from_disk = !(*best)->state;
+    if (match.from_disk && !read_from_disk(**best)) continue;
+    touch(**best);
+    match.state = (*best)->state;
   }
+  match.from_disk = match.from_disk && match.state;
+  if (match.from_disk) shrink();
   return match;
+}
+
+bool PrefixCache::is_on_disk(const Node& node) const {
+  return disk_.store != nullptr && disk_.store->contains(node.on_disk);
+}
+
+bool PrefixCache::read_from_disk(Node& node) {
+  SequenceState state = disk_.new_sequence();
+  if (!disk_.store->load(node.on_disk, state)) {
+    node.on_disk = 0;
+    return false;
+  }
+  keep(node, std::move(state));
+  return true;
+}
+
+void PrefixCache::write_to_disk(Node& node, std::span<const std::int32_t> tokens,
+                                const SequenceState& state) {
+  if (disk_.store == nullptr || is_on_disk(node)) return;
+  const Node* above = node.parent;
+  while (above != nullptr && !is_on_disk(*above)) above = above->parent;
+  node.on_disk = disk_.store->put(tokens, state, above == nullptr ? 0 : above->on_disk);
+}
+
+void PrefixCache::keep(Node& node, SequenceState state) {
+  node.tail_bytes = state.tail_bytes();
+  node.state = std::make_shared<const SequenceState>(std::move(state));
+  node.was_evicted = false;
+  tail_bytes_ += node.tail_bytes;
+  ++n_snapshots_;
 }
 
 void PrefixCache::touch(Node& node) {
@@ -79,14 +123,11 @@ void PrefixCache::insert(std::span<const std::int32_t> tokens, const SequenceSta
   if (tokens.empty()) return;
   Node& node = node_at(tokens);
   if (!node.state) {
-    node.state = std::make_shared<const SequenceState>(state.clone());
-    node.tail_bytes = state.tail_bytes();
+    keep(node, state.clone());
     node.kind = kind;
-    node.was_evicted = false;
-    tail_bytes_ += node.tail_bytes;
-    ++n_snapshots_;
   }
   node.kind = std::max(node.kind, kind);
+  if (node.kind != SnapshotKind::interval) write_to_disk(node, tokens, state);
   touch(node);
   shrink();
 }
@@ -180,11 +221,13 @@ void PrefixCache::forget_oldest_text() {
     ++n_evicted_;
   }
   oldest->was_evicted = false;
+  oldest->on_disk = 0;  // it stays there, and is found again by the next server
   prune(oldest);
 }
 
 void PrefixCache::prune(Node* node) {
-  while (node->parent != nullptr && node->children.empty() && !node->state && !node->was_evicted) {
+  while (node->parent != nullptr && node->children.empty() && !node->state && !node->was_evicted &&
+         node->on_disk == 0) {
     Node* parent = node->parent;
     n_tokens_ -= node->edge.size();
     const std::int32_t first = node->edge.front();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/memory/sequence_state.h"
+#include "serve/snapshot_store.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,7 @@ struct PrefixMatch {
   std::shared_ptr<const SequenceState> state = {};
   /// A longer one was there and has been given up for lack of memory.
   bool was_evicted = false;
+  bool from_disk = false;  ///< it had to be read
 
   std::size_t n_restored() const { return state ? state->n_tokens() : 0; }
 };
@@ -41,10 +43,18 @@ class PrefixCache {
     std::size_t max_tokens;  ///< of all texts remembered, those without a snapshot included
   };
 
+  /// Where snapshots lie beside memory. Those of ends of turns and messages are written there.
+  struct Disk {
+    SnapshotStore* store = nullptr;  ///< null: nowhere. Must outlive the cache.
+    std::function<SequenceState()> new_sequence = {};
+  };
+
   /// @param page_bytes  bytes of the row pages in use by anybody (PagePool). Snapshots share pages
   /// with each other and with running sequences, so only the pools know; may be empty: tails alone
   /// count.
-  PrefixCache(Limits limits, std::function<std::size_t()> page_bytes);
+  PrefixCache(Limits limits, std::function<std::size_t()> page_bytes, Disk disk);
+  PrefixCache(Limits limits, std::function<std::size_t()> page_bytes)
+      : PrefixCache(limits, std::move(page_bytes), Disk()) {}
   ~PrefixCache();
 
   /// @param max_restored  a longer snapshot is of no use: the last token of a prompt is always
@@ -58,7 +68,7 @@ class PrefixCache {
 
   /// Gives up snapshots until the limits hold: when other sequences have taken pages.
   void shrink();
-  /// Forgets everything.
+  /// Forgets everything but what is on disk.
   void clear();
 
   std::size_t n_snapshots() const noexcept { return n_snapshots_; }
@@ -74,6 +84,10 @@ class PrefixCache {
   Node& node_at(std::span<const std::int32_t> tokens);
   Node& split(Node& node, std::size_t n);
   void touch(Node& node);
+  void keep(Node& node, SequenceState state);
+  bool is_on_disk(const Node& node) const;
+  bool read_from_disk(Node& node);
+  void write_to_disk(Node& node, std::span<const std::int32_t> tokens, const SequenceState& state);
   void drop_snapshot(Node& node);
   /// Removes nodes from `node` upwards that lead nowhere.
   void prune(Node* node);
@@ -83,6 +97,7 @@ class PrefixCache {
 
   Limits limits_;
   std::function<std::size_t()> page_bytes_;
+  Disk disk_;
   std::unique_ptr<Node> root_;
   std::size_t n_snapshots_ = 0;
   std::size_t n_evicted_ = 0;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/seconds.h"
+#include "base/thread_name.h"
 
 #include <algorithm>
 #include <chrono>
@@ -68,8 +69,10 @@ Scheduler::Scheduler(Model& model, const SchedulerOptions& options)
       options_(options),
       empty_(model.new_sequence()),
       batch_(model),
-      cache_({.max_bytes = options.state_bytes, .max_tokens = kMaxRememberedTokens},
-             [&model] { return model.page_bytes(); }) {
+      cache_(
+          {.max_bytes = options.state_bytes, .max_tokens = kMaxRememberedTokens},
+          [&model] { return model.page_bytes(); },
+          {.store = options.snapshots, .new_sequence = [&model] { return model.new_sequence(); }}) {
   HADAL_CHECK(options_.state_bytes > 0 && options_.n_slots > 0, "a server has room for a sequence");
   state_.slots.resize(options_.n_slots);
   state_.state_limit = options_.state_bytes;
@@ -109,6 +112,14 @@ void Scheduler::cancel(JobId id) {
   changed_.notify_all();
 }
 
+bool Scheduler::between_passes(std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  if (draining_) return false;
+  side_work_.push_back(std::move(work));
+  changed_.notify_all();
+  return true;
+}
+
 void Scheduler::drain(double seconds) {
   std::unique_lock lock(mutex_);
   draining_ = true;
@@ -130,7 +141,9 @@ SchedulerTotals Scheduler::totals() const {
 }
 
 void Scheduler::loop() {
+  name_this_thread("engine");
   while (take_inbox()) {
+    do_side_work();
     apply_cancels();
     admit();
     const Batch::Pass pass = batch_.step(limits());
@@ -144,14 +157,18 @@ void Scheduler::loop() {
     for (auto& task : *tasks) task->is_cancelled = true;
   apply_cancels();
   publish();
+  // What work holds may be the engine thread's alone, as the states of sequences are.
+  std::unique_lock lock(mutex_);
+  const auto undone = std::move(side_work_);
+  lock.unlock();
 }
 
 /// Waits while there is nothing to do. False: the end.
 bool Scheduler::take_inbox() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
-    return stopping_ || !inbox_.empty() || !cancels_.empty() || !running_.empty() ||
-           !waiting_.empty();
+    return stopping_ || !inbox_.empty() || !cancels_.empty() || !side_work_.empty() ||
+           !running_.empty() || !waiting_.empty();
   });
   for (auto& task : inbox_) waiting_.push_back(std::move(task));
   inbox_.clear();
@@ -161,6 +178,13 @@ bool Scheduler::take_inbox() {
   }
   cancels_.clear();
   return !stopping_;
+}
+
+void Scheduler::do_side_work() {
+  std::unique_lock lock(mutex_);
+  const auto all = std::exchange(side_work_, {});
+  lock.unlock();
+  for (const auto& work : all) work();
 }
 
 void Scheduler::apply_cancels() {
@@ -239,6 +263,7 @@ void Scheduler::start(std::unique_ptr<Task> task) {
     const std::size_t n_known =
         std::max(std::min(match.n_known, task->n_prompt()), task->n_restored);
     use.n_restored = task->n_restored;
+    use.from_disk = match.from_disk;
     use.n_repeated = n_known - use.n_restored;
     use.n_new = task->n_prompt() - n_known;
     const auto& ends = task->job.boundaries;

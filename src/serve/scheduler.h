@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,7 @@ struct SchedulerOptions {
   std::size_t max_batch_tokens = 512;
   double max_stall_seconds = 0.2;        ///< that prompts may keep others from their next token
   std::size_t snapshot_interval = 2048;  ///< tokens, within long messages
+  SnapshotStore* snapshots = nullptr;    ///< on disk; null: in memory alone. Outlives the scheduler
 };
 
 /// A moment's picture, for /slots, /metrics and the monitor page.
@@ -65,6 +67,9 @@ class Scheduler {
   Result<JobId> submit(Job job);
   /// Ends a job before its next pass; unknown ids are ignored. Any thread.
   void cancel(JobId id);
+  /// Has `work` done on the engine's thread, before the next pass; that waits for it. False when
+  /// the scheduler ends: it will not be done. Any thread.
+  bool between_passes(std::function<void()> work);
   /// Takes no new jobs, and waits until the others have ended or `seconds` are over; cancels the
   /// rest. Any thread but the engine's.
   void drain(double seconds);
@@ -78,6 +83,7 @@ class Scheduler {
 
   void loop();
   bool take_inbox();
+  void do_side_work();
   void apply_cancels();
   void admit();
   Task* next_to_admit();
@@ -104,6 +110,7 @@ class Scheduler {
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Task>> inbox_;
   std::vector<JobId> cancels_;
+  std::vector<std::function<void()>> side_work_;
   std::size_t n_unfinished_ = 0;
   JobId last_id_ = 0;
   bool draining_ = false;

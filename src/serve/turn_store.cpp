@@ -1,10 +1,13 @@
 #include "serve/turn_store.h"
 
+#include "base/log.h"
 #include "chat/prompt_template.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 namespace hadal {
 namespace {
@@ -23,7 +26,70 @@ std::string key_of(const Message& message) {
   return key.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+constexpr int kVersion = 1;
+constexpr const char* kTables = R"(
+  CREATE TABLE turns (
+    key TEXT PRIMARY KEY, numerics INTEGER NOT NULL, reasoning TEXT NOT NULL,
+    content_begin INTEGER NOT NULL, ids BLOB NOT NULL, added INTEGER NOT NULL
+  ) WITHOUT ROWID;
+)";
+
 }  // namespace
+
+Result<void> TurnStore::keep_in(const std::string& path, std::uint64_t numerics) {
+  HADAL_ASSIGN(file_, SqliteDatabase::open(path, kVersion, kTables));
+  numerics_ = numerics;
+  return read_file();
+}
+
+Result<void> TurnStore::read_file() {
+  HADAL_ASSIGN(sqlite3_stmt* const others,
+               file_->statement("DELETE FROM turns WHERE numerics <> ?"));
+  HADAL_TRY(SqliteQuery(others).bind(1, numerics_).run());
+  HADAL_ASSIGN(sqlite3_stmt* const all,
+               file_->statement("SELECT key, reasoning, content_begin, ids, added FROM turns "
+                                "ORDER BY added"));
+  std::vector<Turn> turns;
+  {
+    SqliteQuery query(all);
+    while (true) {
+      HADAL_ASSIGN(const bool found, query.row());
+      if (!found) break;
+      Turn turn{.key = query.text(0),
+                .reasoning = query.text(1),
+                .ids = {},
+                .content_begin = query.number(2)};
+      const auto bytes = query.bytes(3);
+      turn.ids.resize(bytes.size() / sizeof(std::int32_t));
+      std::memcpy(turn.ids.data(), bytes.data(), turn.ids.size() * sizeof(std::int32_t));
+      n_added_ = query.number(4) + 1;
+      if (turn.content_begin <= turn.ids.size()) turns.push_back(std::move(turn));
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  for (Turn& turn : turns) insert(std::move(turn));
+  return {};
+}
+
+Result<void> TurnStore::write_to_file(const Turn& turn) {
+  HADAL_ASSIGN(sqlite3_stmt* const into,
+               file_->statement("INSERT OR REPLACE INTO turns "
+                                "(key, numerics, reasoning, content_begin, ids, added) "
+                                "VALUES (?, ?, ?, ?, ?, ?)"));
+  return SqliteQuery(into)
+      .bind(1, turn.key)
+      .bind(2, numerics_)
+      .bind(3, turn.reasoning)
+      .bind(4, std::uint64_t{turn.content_begin})
+      .bind(5, std::as_bytes(std::span(turn.ids)))
+      .bind(6, n_added_++)
+      .run();
+}
+
+Result<void> TurnStore::erase_from_file(const std::string& key) {
+  HADAL_ASSIGN(sqlite3_stmt* const from, file_->statement("DELETE FROM turns WHERE key = ?"));
+  return SqliteQuery(from).bind(1, key).run();
+}
 
 void TurnStore::add(const Message& message, std::span<const std::int32_t> ids) {
   if (ids.empty()) return;
@@ -35,6 +101,14 @@ void TurnStore::add(const Message& message, std::span<const std::int32_t> ids) {
     if (at != ids.end()) turn.content_begin = static_cast<std::size_t>(at - ids.begin()) + 1;
   }
   const std::lock_guard lock(mutex_);
+  if (file_) {
+    const auto written = write_to_file(turn);
+    if (!written) log_warning("turns", "not kept: {}", written.error().message);
+  }
+  insert(std::move(turn));
+}
+
+void TurnStore::insert(Turn turn) {
   if (const auto known = by_key_.find(turn.key); known != by_key_.end()) {
     n_tokens_ -= known->second->ids.size();
     const auto at = known->second;
@@ -49,6 +123,7 @@ void TurnStore::add(const Message& message, std::span<const std::int32_t> ids) {
 
 void TurnStore::forget_oldest() {
   n_tokens_ -= turns_.back().ids.size();
+  if (file_) (void)erase_from_file(turns_.back().key);  // what stays there is read once more
   by_key_.erase(turns_.back().key);
   turns_.pop_back();
 }

@@ -2,13 +2,16 @@
 // prompt that repeats an answer should begin with the very tokens of that answer.
 #pragma once
 
+#include "base/result.h"
 #include "chat/message.h"
 #include "chat/prompt_encoder.h"
+#include "serve/sqlite.h"
 #include "tokenizer/tokenizer.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -27,6 +30,11 @@ class TurnStore {
   TurnStore(const Tokenizer& tokenizer, std::size_t max_tokens)
       : tokenizer_(tokenizer), max_tokens_(max_tokens) {}
 
+  /// Also keeps the turns in a SQLite file, and takes what is there. Before other calls.
+  /// @param numerics  the file's turns of other models are dropped (numerics.h)
+  /// Errors: of SqliteDatabase::open.
+  Result<void> keep_in(const std::string& path, std::uint64_t numerics);
+
   /// @param ids  as sampled, without the token that ended the answer; reasoning and its end token
   /// in front if the answer had some
   void add(const Message& message, std::span<const std::int32_t> ids);
@@ -43,7 +51,11 @@ class TurnStore {
     std::size_t content_begin = 0;  ///< in ids: behind the reasoning and its end token
   };
 
+  void insert(Turn turn);
   void forget_oldest();
+  Result<void> read_file();
+  Result<void> write_to_file(const Turn& turn);
+  Result<void> erase_from_file(const std::string& key);
 
   const Tokenizer& tokenizer_;
   const std::size_t max_tokens_;
@@ -51,6 +63,9 @@ class TurnStore {
   std::list<Turn> turns_;  ///< last used first
   std::unordered_map<std::string_view, std::list<Turn>::iterator> by_key_;
   std::size_t n_tokens_ = 0;
+  std::unique_ptr<SqliteDatabase> file_;  ///< null: none
+  std::uint64_t numerics_ = 0;
+  std::uint64_t n_added_ = 0;  ///< orders the turns in the file
 };
 
 }  // namespace hadal

@@ -1,9 +1,9 @@
-"""The official clients of OpenAI and Anthropic for Python against a running server.
+"""The official clients of OpenAI and Anthropic for Python against running servers.
 
-    client_test.py BASE_URL SCRIPTED_URL
+    client_test.py BASE_URL SCRIPTED_URL LOCKED_URL KEY
 
-BASE_URL: the built-in model; SCRIPTED_URL: a server started with --script tests/conformance/script.json. Prints one line per
-case and the counts last; exit code 1 when a case failed.
+BASE_URL: the built-in model; SCRIPTED_URL: a server started with --script tests/conformance/script.json; LOCKED_URL: one
+started with --api-key KEY. Prints one line per case and the counts last; exit code 1 when a case failed.
 """
 
 import concurrent.futures
@@ -14,7 +14,7 @@ import traceback
 import anthropic
 import openai
 
-base, scripted = sys.argv[1:3]
+base, scripted, locked, key = sys.argv[1:5]
 chat = openai.OpenAI(base_url=base + "/v1", api_key="none", max_retries=0)
 scripted_chat = openai.OpenAI(base_url=scripted + "/v1", api_key="none", max_retries=0)
 claude = anthropic.Anthropic(base_url=base, api_key="none", max_retries=0)
@@ -31,6 +31,15 @@ SCHEMA = {"type": "object", "required": ["kind", "ok"], "additionalProperties": 
 
 def user(text):
     return [{"role": "user", "content": text}]
+
+
+def refused(error_class, ask):
+    """The error of this class with which `ask` ends."""
+    try:
+        answer = ask()
+    except error_class as error:
+        return error
+    raise AssertionError(f"accepted: {str(answer)[:200]}")
 
 
 def same(actual, expected):
@@ -215,6 +224,18 @@ def responses_follow_a_schema():
     assert json.loads(answer.output_text)["kind"] in ("cat", "dog")
 
 
+def responses_are_kept_and_paged():
+    first = scripted_chat.responses.create(model="m", input=user("hello") + user("again") + user("turn one"))
+    second = scripted_chat.responses.create(model="m", input="turn two", previous_response_id=first.id)
+    same(second.output_text, "Second answer.")
+    assert second.usage.input_tokens_details.cached_tokens >= first.usage.total_tokens - 2, (first.usage, second.usage)
+    same(scripted_chat.responses.retrieve(first.id).output_text, first.output_text)
+    items = list(scripted_chat.responses.input_items.list(first.id, limit=1, order="asc"))
+    same([item.content[0].text for item in items], ["hello", "again", "turn one"])
+    scripted_chat.responses.delete(first.id)
+    refused(openai.NotFoundError, lambda: scripted_chat.responses.retrieve(first.id))
+
+
 # --- messages
 
 def messages_answer_and_stream_the_same():
@@ -267,6 +288,51 @@ def messages_stop_sequences_counts_and_errors():
         raise AssertionError("accepted no messages")
 
 
+def messages_errors_outside_of_messages():
+    missing = refused(anthropic.NotFoundError, lambda: claude.models.retrieve("nothing"))
+    same((missing.body.get("type"), missing.type), ("error", "not_found_error"))
+    client = anthropic.Anthropic(base_url=locked, api_key="none", max_retries=0)
+    locked_out = refused(anthropic.AuthenticationError, client.models.list)
+    same((locked_out.body.get("type"), locked_out.type), ("error", "authentication_error"))
+
+
+def messages_requests_have_ids():
+    error = refused(anthropic.BadRequestError, lambda: claude.messages.create(model="m", max_tokens=1, messages=[]))
+    assert error.body["request_id"]
+    same(error.request_id, error.body["request_id"])
+    assert claude.messages.create(model="m", max_tokens=1, messages=user("x"))._request_id
+
+
+def messages_tool_runner_goes_on():
+    asked = []
+
+    @anthropic.beta_tool
+    def get_weather(city: str, days: int = 1) -> str:
+        asked.append((city, days))
+        return "sunny"
+
+    turns = list(scripted_claude.beta.messages.tool_runner(
+        model="m", max_tokens=300, messages=user("what is the weather in Paris and Rome"), tools=[get_weather]))
+    same(asked, [("Paris", 1), ("Rome", 3)])
+    same([turn.stop_reason for turn in turns], ["tool_use", "end_turn"])
+    same(turns[1].content[0].text, "It is sunny in Paris.")
+    # The second turn was computed from all of the first one.
+    first, second = (turn.usage.input_tokens + turn.usage.cache_read_input_tokens for turn in turns)
+    assert second > first + turns[0].usage.output_tokens, (first, second)
+
+
+# --- all of them
+
+def keys_are_checked():
+    question = {"model": "m", "messages": user("x"), "max_tokens": 1}
+    wrong = openai.OpenAI(base_url=locked + "/v1", api_key="wrong", max_retries=0)
+    same(refused(openai.AuthenticationError, lambda: wrong.chat.completions.create(**question)).code, "invalid_api_key")
+    wrong = anthropic.Anthropic(base_url=locked, api_key="wrong", max_retries=0)
+    same(refused(anthropic.AuthenticationError, lambda: wrong.messages.create(**question)).type, "authentication_error")
+    openai.OpenAI(base_url=locked + "/v1", api_key=key, max_retries=0).chat.completions.create(**question)
+    anthropic.Anthropic(base_url=locked, api_key=key, max_retries=0).messages.create(**question)
+
+
 def prefixes_are_computed_once():
     messages = user("turn one")
     first = scripted_chat.chat.completions.create(model="m", messages=messages)
@@ -280,7 +346,7 @@ def main():
     failed = 0
     cases = [value for name, value in globals().items()
              if callable(value) and getattr(value, "__module__", "") == "__main__"
-             and name.split("_")[0] in ("chat", "completions", "responses", "messages", "prefixes") and name != "chat"]
+             and name.split("_")[0] in ("chat", "completions", "responses", "messages", "keys", "prefixes") and name != "chat"]
     for case in cases:
         try:
             case()

@@ -1,15 +1,36 @@
 #!/bin/sh
-# The official clients against build/hadal: `make conformance`. Installs them from their registry into build/conformance
-# (nothing else of the project needs it), starts a server with the built-in model and one with scripted answers, and runs the cases.
-# Exit 0: all passed; 1: some failed; 77: the clients could not be installed.
+# The official clients for Python and JavaScript against build/hadal: `make conformance`. Installs them from their registries into
+# build/conformance (nothing else of the project needs them), starts a server with the built-in model, one with scripted answers
+# and one that wants a key, and runs the cases of both languages. The last line sums them; a language whose clients cannot be
+# installed is one skip. Exit 0: all passed; 1: some failed; 77: the clients of neither language could be installed.
 set -eu
 cd "$(dirname "$0")/../.."
 hadal=${HADAL:-build/hadal}
 work=build/conformance
-mkdir -p "$work"
-[ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv" || exit 77
-"$work/venv/bin/python" -c 'import openai, anthropic' 2>/dev/null ||
-  "$work/venv/bin/pip" install --quiet --disable-pip-version-check openai anthropic || exit 77
+tests=tests/conformance
+mkdir -p "$work/node"
+
+has_python() { "$work/venv/bin/python" -c 'import openai, anthropic' 2>/dev/null; }
+install_python() {
+  [ -x "$work/venv/bin/pip" ] || python3 -m venv "$work/venv" || return
+  "$work/venv/bin/pip" install --quiet --disable-pip-version-check openai anthropic && has_python
+}
+has_javascript() { (cd "$work/node" && node --input-type=module -e 'import "openai"; import "@anthropic-ai/sdk"') 2>/dev/null; }
+install_javascript() {
+  npm install --prefix "$work/node" --no-save --no-package-lock --no-audit --no-fund --loglevel=error openai @anthropic-ai/sdk >/dev/null &&
+    has_javascript
+}
+
+languages= skipped=0
+for language in python javascript; do
+  if "has_$language" || "install_$language"; then
+    languages="$languages $language"
+  else
+    skipped=$((skipped + 1))
+    echo "$language: skipped (its clients cannot be installed)"
+  fi
+done
+[ -n "$languages" ] || exit 77
 
 pids=
 stop() { [ -z "$pids" ] || kill $pids 2>/dev/null || true; }
@@ -27,6 +48,27 @@ serve() { # LOG OPTION...: leaves its address in $url
   cat "$log" >&2
   exit 1
 }
+key=sesame
 serve "$work/builtin.log"; builtin=$url
-serve "$work/scripted.log" --script tests/conformance/script.json; scripted=$url
-"$work/venv/bin/python" tests/conformance/client_test.py "$builtin" "$scripted"
+serve "$work/scripted.log" --script "$tests/script.json"; scripted=$url
+serve "$work/locked.log" --api-key "$key"; locked=$url
+
+run_python() { "$work/venv/bin/python" -u "$tests/client_test.py" "$@"; }
+run_javascript() { # a module finds packages from where it lies
+  cp "$tests/client_test.mjs" "$work/node/" && node "$work/node/client_test.mjs" "$@"
+}
+
+passed=0 failed=0
+for language in $languages; do
+  echo "$language:"
+  "run_$language" "$builtin" "$scripted" "$locked" "$key" 2>&1 | tee "$work/$language.txt" | sed '/^[0-9]* passed, /d'
+  if counts=$(tail -n 1 "$work/$language.txt" | grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'); then
+    set -- $counts
+    passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
+  else
+    failed=$((failed + 1))
+    echo "FAILED  $language: it did not come to its end"
+  fi
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

@@ -2,15 +2,15 @@
 // A.2 lists.
 #pragma once
 
-#include "engine/backends/backend.h"
+#include "engine/backends/forwarding_backend.h"
 
 #include <vector>
 
 namespace hadal {
 
-class RecordingBackend final : public Backend {
+class RecordingBackend final : public ForwardingBackend {
  public:
-  explicit RecordingBackend(Backend& inner) : inner_(inner) {}
+  using ForwardingBackend::ForwardingBackend;
 
   struct Site {
     std::vector<float> post, comb, hidden;  ///< of token 0
@@ -25,22 +25,7 @@ class RecordingBackend final : public Backend {
   std::vector<Selection> selections;  ///< indexer_select calls in order
 
   std::string description() const override { return "recording " + inner_.description(); }
-  void embedding(const EmbeddingArgs& a) override { inner_.embedding(a); }
-  void linear(const LinearArgs& a) override { inner_.linear(a); }
-  void rms_norm(const RmsNormArgs& a) override { inner_.rms_norm(a); }
-  void rope(const RopeArgs& a) override { inner_.rope(a); }
-  void hyper_connection_write(const HyperConnectionWriteArgs& a) override {
-    inner_.hyper_connection_write(a);
-  }
-  void hyper_connection_head(const HyperConnectionHeadArgs& a) override {
-    inner_.hyper_connection_head(a);
-  }
-  void compressor_pool(const CompressorPoolArgs& a) override { inner_.compressor_pool(a); }
-  void attention(const AttentionArgs& a) override { inner_.attention(a); }
-  void router(const RouterArgs& a) override { inner_.router(a); }
-  void moe(const MoeArgs& a) override { inner_.moe(a); }
-  void swiglu(const SwigluArgs& a) override { inner_.swiglu(a); }
-  void range_attention(const RangeAttentionArgs& a) override { inner_.range_attention(a); }
+  bool reads_panels() const override { return false; }
 
   void hyper_connection_read(const HyperConnectionReadArgs& a) override {
     inner_.hyper_connection_read(a);
@@ -64,8 +49,6 @@ class RecordingBackend final : public Backend {
   static std::vector<float> first_row(Rows<const float> rows) {
     return {rows[0], rows[0] + rows.width};
   }
-
-  Backend& inner_;
 };
 
 }  // namespace hadal

@@ -9,8 +9,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <future>
 #include <map>
+#include <thread>
 
 namespace hadal {
 namespace {
@@ -141,6 +143,63 @@ TEST_F(SchedulerTest, CachedPrefixesChangeNoBit) {
     n_restored += use.n_restored;
   }
   EXPECT_GT(n_restored, 1000u);
+}
+
+TEST_F(SchedulerTest, SnapshotsOnDiskChangeNoBit) {
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / "scheduler_snapshots";
+  std::filesystem::remove_all(folder);
+  std::vector<Job> jobs;
+  std::vector<Tokens> expected;
+  for (std::size_t i = 0; i < 12; ++i) {
+    Job j = job(golden_tokens(i % 3, 150, kVocab), 8);
+    const Tokens more = golden_tokens(50 * i, 20 + 9 * i, kVocab);
+    j.boundaries = {j.prompt.size()};
+    j.prompt.insert(j.prompt.end(), more.begin(), more.end());
+    expected.push_back(alone(j));
+    jobs.push_back(std::move(j));
+  }
+  std::size_t n_from_disk = 0, n_repeated = 0;
+
+  for (int server = 0; server < 2; ++server) {  // the second one begins with the first one's files
+    const auto store =
+        SnapshotStore::open({.folder = folder, .numerics = 1, .max_bytes = 64u << 20});
+    ASSERT_TRUE(store) << store.error().message;
+    auto options = roomy();
+    options.state_bytes = 1;  // no snapshot stays in memory
+    options.snapshots = store->get();
+    Scheduler scheduler(model(), options);
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      const auto listener = submit(scheduler, jobs[i]);
+      const PrefixUse& use = listener->wait().prefix;
+      EXPECT_EQ(listener->tokens, expected[i]) << "server " << server << ", job " << i;
+      n_from_disk += use.from_disk;
+      if (server == 1) n_repeated += use.n_repeated;
+    }
+    (*store)->flush();
+  }
+
+  EXPECT_GE(n_from_disk, jobs.size());
+  EXPECT_LE(n_repeated, jobs.size()) << "the last token of each prompt at most";
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(SchedulerTest, WorkBetweenPassesIsDoneOnTheEnginesThread) {
+  Scheduler scheduler(model(), roomy());
+  std::promise<std::thread::id> first, second;
+
+  ASSERT_TRUE(scheduler.between_passes([&] {
+    first.set_value(std::this_thread::get_id());
+    scheduler.between_passes([&] { second.set_value(std::this_thread::get_id()); });
+  }));
+  const auto listener = submit(scheduler, job(golden_tokens(1, 20, kVocab)));
+
+  const auto thread = first.get_future().get();
+  EXPECT_NE(thread, std::this_thread::get_id());
+  EXPECT_EQ(second.get_future().get(), thread);
+  EXPECT_EQ(listener->wait().outcome, JobOutcome::length);
+  scheduler.drain(0);
+  EXPECT_FALSE(scheduler.between_passes([] {}));
 }
 
 TEST_F(SchedulerTest, AContinuedConversationComputesOnlyWhatIsNew) {

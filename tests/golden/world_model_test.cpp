@@ -3,6 +3,7 @@
 
 #include "base/random.h"
 #include "engine/generate.h"
+#include "engine/memory/state_bytes.h"
 #include "synthetic_engine.h"
 
 #include <gtest/gtest.h>
@@ -314,6 +315,31 @@ TEST_P(WorldModelBits, SnapshotsForkAndRestore) {
   EXPECT_TRUE(same_bits(second, std::span(expected).subspan(85 * kVocab)));
   EXPECT_TRUE(same_bits(fork_first, std::span(elsewhere).first(8 * kVocab)));
   EXPECT_TRUE(same_bits(fork_second, std::span(elsewhere).subspan(8 * kVocab)));
+}
+
+/// As a snapshot on disk does: in two parts, the second one behind the first.
+TEST_P(WorldModelBits, ComesBackFromBytes) {
+  const auto tokens = narrative(160, 12);
+  const auto span = std::span<const std::int32_t>(tokens);
+  constexpr std::size_t kFirst = 61, kSecond = 130;
+  SequenceState state = model().new_sequence();
+  logits(model(), state, span.first(kFirst));
+  const RowCounts counts = row_counts(state);
+  const auto first_rows = rows_to_bytes(state, {});
+  logits(model(), state, span.subspan(kFirst, kSecond - kFirst));
+  const auto more_rows = rows_to_bytes(state, counts);
+  const auto tail = tail_to_bytes(state);
+
+  SequenceState restored = model().new_sequence();
+  ASSERT_TRUE(append_rows(restored, first_rows, counts));
+  ASSERT_TRUE(append_rows(restored, more_rows, row_counts(state)));
+  ASSERT_TRUE(set_tail(restored, tail, span.first(kSecond)));
+
+  EXPECT_TRUE(same_bits(logits(model(), restored, span.subspan(kSecond)),
+                        logits(model(), state, span.subspan(kSecond))));
+  SequenceState empty = model().new_sequence();
+  EXPECT_FALSE(append_rows(empty, more_rows, row_counts(state)));
+  EXPECT_FALSE(set_tail(empty, std::span(tail).first(tail.size() - 1), span.first(kSecond)));
 }
 
 TEST_P(WorldModelBits, RollBackForgetsDrafts) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 namespace hadal {
@@ -30,6 +31,10 @@ class PositionRing {
   PositionRows view(const float* chunk, std::size_t chunk_start) const noexcept {
     return {data_.data(), capacity_, chunk, chunk_start, width_};
   }
+
+  /// [capacity * width], by slot: for snapshots on disk.
+  std::span<const float> slots() const noexcept { return data_; }
+  std::span<float> slots() noexcept { return data_; }
 
   std::size_t bytes() const noexcept { return data_.size() * sizeof(float); }
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -84,6 +85,28 @@ class SequenceState {
   /// The part that a clone copies: of rings and of the graph.
   std::size_t tail_bytes() const;
 
+  /// Calls `ring` for each ring and `rows` for each row store, in one order for all states of a
+  /// model. The world model's graph is not among them: it is a function of the tokens.
+  template <typename Ring, typename Store>
+  void visit(Ring&& ring, Store&& rows) {
+    visit_parts(*this, ring, rows);
+  }
+  template <typename Ring, typename Store>
+  void visit(Ring&& ring, Store&& rows) const {
+    visit_parts(*this, ring, rows);
+  }
+
+  /// How far the state has come; see n_tokens(), n_mtp_tokens(), roll_back().
+  struct Progress {
+    std::uint64_t n_tokens, n_mtp_tokens, high_water;
+  };
+  Progress progress() const { return {n_tokens_, n_mtp_tokens_, high_water_}; }
+  void set_progress(const Progress& progress) {
+    n_tokens_ = progress.n_tokens;
+    n_mtp_tokens_ = progress.n_mtp_tokens;
+    high_water_ = progress.high_water;
+  }
+
   LayerState& layer(std::size_t i) { return layers_[i]; }
   LayerState& mtp_layer(std::size_t i) { return mtp_layers_[i]; }
   /// nullptr: of a model without one, or with one that is off.
@@ -96,6 +119,25 @@ class SequenceState {
 
  private:
   SequenceState(const SequenceState&) = default;
+
+  template <typename Self, typename Ring, typename Store>
+  static void visit_parts(Self& self, Ring& ring, Store& rows) {
+    const auto visit_compressor = [&](auto& compressor) {
+      if (!compressor) return;
+      ring(compressor->values);
+      ring(compressor->gates);
+      rows(compressor->rows);
+    };
+    for (auto* layers : {&self.layers_, &self.mtp_layers_}) {
+      for (auto& layer : *layers) {
+        ring(layer.window);
+        visit_compressor(layer.attention);
+        visit_compressor(layer.indexer);
+      }
+    }
+    if (self.world_model_)
+      for (auto& store : self.world_model_->rows) rows(store);
+  }
 
   std::size_t n_tokens_ = 0;
   std::size_t n_mtp_tokens_ = 0;

@@ -1,32 +1,12 @@
-// The built-in model: the files of models/builtin/, placed in the program's read-only data by the
-// assembler.
+// The built-in model: the files of models/builtin/.
+#include "base/embedded_file.h"
 #include "engine/model/checkpoint.h"
 
 #ifdef HADAL_BUILTIN_DIR
 
-// NOLINTBEGIN: the assembler's text; each symbol pair brackets the bytes of one file
-#define HADAL_EMBED(symbol, file)                      \
-  __asm__(                                             \
-      ".pushsection .rodata\n"                         \
-      ".balign 64\n"                                   \
-      ".global hadal_" #symbol                         \
-      "_begin\n"                                       \
-      "hadal_" #symbol                                 \
-      "_begin:\n"                                      \
-      ".incbin \"" HADAL_BUILTIN_DIR "/" file          \
-      "\"\n"                                           \
-      ".global hadal_" #symbol                         \
-      "_end\n"                                         \
-      "hadal_" #symbol                                 \
-      "_end:\n"                                        \
-      ".byte 0\n"                                      \
-      ".popsection\n");                                \
-  extern "C" const std::byte hadal_##symbol##_begin[]; \
-  extern "C" const std::byte hadal_##symbol##_end[];
-HADAL_EMBED(builtin_model, "model.safetensors")
-HADAL_EMBED(builtin_config, "config.json")
-HADAL_EMBED(builtin_tokenizer, "tokenizer.json")
-// NOLINTEND
+HADAL_EMBED(builtin_model, HADAL_BUILTIN_DIR "/model.safetensors")
+HADAL_EMBED(builtin_config, HADAL_BUILTIN_DIR "/config.json")
+HADAL_EMBED(builtin_tokenizer, HADAL_BUILTIN_DIR "/tokenizer.json")
 
 namespace hadal {
 namespace {

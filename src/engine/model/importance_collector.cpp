@@ -56,7 +56,7 @@ bool is_met(const WeightImportance& weight) {
 
 ImportanceCollector::ImportanceCollector(Backend& inner, const Checkpoint& checkpoint,
                                          bool with_head)
-    : inner_(inner), with_head_(with_head) {
+    : ForwardingBackend(inner), with_head_(with_head) {
   for (const CheckpointTensor& tensor : checkpoint.tensors())
     add_place(tensor, checkpoint.config().num_hidden_layers);
 }

@@ -2,7 +2,7 @@
 // column of each weight: how an importance matrix is measured (importance_matrix.h).
 #pragma once
 
-#include "engine/backends/backend.h"
+#include "engine/backends/forwarding_backend.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/importance_matrix.h"
 
@@ -21,7 +21,7 @@ namespace hadal {
 /// `linear` of the inner backend, then swiglu_ref. So a pass costs up to twice its time. Sums are
 /// doubles, in memory for the whole model: 8 bytes per column of each matrix (0.9 GB for V4-Flash).
 /// One caller at a time, like every Backend.
-class ImportanceCollector final : public Backend {
+class ImportanceCollector final : public ForwardingBackend {
  public:
   /// For models on `checkpoint` alone, whose tensors are recognised by their address. `inner` and
   /// `checkpoint` must outlive this. @param with_head  measure the language-model head too, and the
@@ -32,27 +32,12 @@ class ImportanceCollector final : public Backend {
   /// after.
   std::vector<WeightImportance> take();
 
-  std::string description() const override { return inner_.description(); }
-  void reserve(const WorkShape& shape) override { inner_.reserve(shape); }
-  std::size_t workspace_bytes(const WorkShape& shape) const override {
-    return inner_.workspace_bytes(shape);
-  }
-  void embedding(const EmbeddingArgs& args) override { inner_.embedding(args); }
+  /// Panels have no columns in order.
+  bool reads_panels() const override { return false; }
   void linear(const LinearArgs& args) override;
-  void rms_norm(const RmsNormArgs& args) override { inner_.rms_norm(args); }
-  void rope(const RopeArgs& args) override { inner_.rope(args); }
   void hyper_connection_read(const HyperConnectionReadArgs& args) override;
-  void hyper_connection_write(const HyperConnectionWriteArgs& args) override {
-    inner_.hyper_connection_write(args);
-  }
   void hyper_connection_head(const HyperConnectionHeadArgs& args) override;
-  void compressor_pool(const CompressorPoolArgs& args) override { inner_.compressor_pool(args); }
-  void indexer_select(const IndexerSelectArgs& args) override { inner_.indexer_select(args); }
-  void attention(const AttentionArgs& args) override { inner_.attention(args); }
-  void router(const RouterArgs& args) override { inner_.router(args); }
   void moe(const MoeArgs& args) override;
-  void swiglu(const SwigluArgs& args) override { inner_.swiglu(args); }
-  void range_attention(const RangeAttentionArgs& args) override { inner_.range_attention(args); }
 
  private:
   /// Where the sums of a matrix are.
@@ -66,7 +51,6 @@ class ImportanceCollector final : public Backend {
   void add_streams(const MatrixView& fn, Rows<const float> streams, float rms_norm_eps);
   void add_expert(const MoeArgs& args, const ExpertWeights& expert, Rows<const float> x);
 
-  Backend& inner_;
   bool with_head_;
   std::vector<WeightImportance> weights_;
   std::unordered_map<std::string, std::size_t> by_name_;

@@ -73,6 +73,7 @@ class Model {
 
   /// The checkpoint's, with the options applied.
   const ModelConfig& config() const { return config_; }
+  const ModelOptions& options() const { return options_; }
   bool has_mtp() const { return !mtp_.empty(); }
   SequenceState new_sequence() const;
   /// Of the row pages that all its sequences hold, reserved ones included.

@@ -1,0 +1,46 @@
+#include "serve/exchange.h"
+
+#include "base/log.h"
+#include "base/random.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <random>
+
+namespace hadal {
+
+std::string fresh_id(std::string_view prefix) {
+  static std::atomic<std::uint64_t> counter{std::random_device{}() * 0x100000000ull +
+                                            std::random_device{}()};
+  const std::uint64_t n = counter++;
+  return fmt::format("{}{:016x}{:08x}", prefix, splitmix64_at(n, 0),
+                     splitmix64_at(n, 1) & 0xffffffffu);
+}
+
+HttpHeaders response_headers(std::string_view request_id, std::string_view cors_origin,
+                             std::string_view content_type) {
+  HttpHeaders all{{"Content-Type", std::string(content_type)},
+                  {"X-Request-Id", std::string(request_id)},  // OpenAI's clients
+                  {"Request-Id", std::string(request_id)},    // Anthropic's
+                  {"X-Content-Type-Options", "nosniff"}};
+  if (!cors_origin.empty()) all.emplace_back("Access-Control-Allow-Origin", cors_origin);
+  return all;
+}
+
+void Exchange::reply(std::string body, std::string_view content_type) {
+  metrics.count_http(200);
+  responder->respond(200, headers(content_type), std::move(body));
+}
+
+void Exchange::refuse(const ApiError& error) {
+  const int status = http_status(error, protocol);
+  metrics.count_http(status);
+  log_info("request", "id={} path={} status={} error=\"{}\"", id, request.path, status,
+           openai_error_code(error));
+  HttpHeaders all = headers("application/json");
+  for (auto& header : error_headers(error)) all.push_back(std::move(header));
+  responder->respond(status, std::move(all), error_body(error, protocol, id));
+}
+
+}  // namespace hadal

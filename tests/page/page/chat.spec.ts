@@ -1,0 +1,321 @@
+import { answer, ask, ended, expect, has_no_sideways_scroll, next_request, open, open_menu, question, send, test } from "./fixture";
+
+const kDeep = "The Challenger Deep lies about 10,900 m below the surface.";
+const kHigh = "It has no edge; the air thins out over some hundred kilometres.";
+
+test("an answer streams, with speed, first token and context", async ({ page }) => {
+  await open(page);
+  const request = next_request(page);
+  await ask(page, "how deep is the sea?");
+
+  await expect(answer(page)).toContainText(kDeep);
+  await expect(answer(page).locator("[data-stat=tok_s]")).toHaveText(/^\d+(\.\d)? tokens\/s$/);
+  await expect(answer(page).locator("[data-stat=ttft]")).toHaveText(/first after \d/);
+  await expect(answer(page).locator("[data-stat=tokens]")).toHaveText(/^\d+ tokens$/);
+  const meter = page.getByRole("meter", { name: "Context used" });
+  expect(Number(await meter.getAttribute("aria-valuenow"))).toBeGreaterThan(10);
+  expect(Number(await meter.getAttribute("aria-valuemax"))).toBeGreaterThan(1000);
+  expect(await request).toMatchObject({ stream: true, stream_options: { include_usage: true }, return_progress: true,
+    reasoning_effort: "none", messages: [{ role: "user", content: "how deep is the sea?" }] });
+  await has_no_sideways_scroll(page);
+});
+
+test("the history goes back as it came", async ({ page }) => {
+  await open(page);
+  await page.getByLabel("Thinking", { exact: true }).selectOption("high");
+  await ask(page, "think about two and two");
+  const request = next_request(page);
+  await ask(page, "how deep is the sea?");
+
+  expect((await request).messages).toEqual([
+    { role: "user", content: "think about two and two" },
+    { role: "assistant", content: "It is 4.", reasoning_content: "Two and two, counted on fingers, are four." },
+    { role: "user", content: "how deep is the sea?" },
+  ]);
+});
+
+test("thinking is collapsed, with time and tokens", async ({ page }) => {
+  await open(page);
+  await page.getByLabel("Thinking", { exact: true }).selectOption("max");
+  const request = next_request(page);
+  await ask(page, "think about two and two");
+
+  expect((await request).reasoning_effort).toBe("max");
+  const thought = answer(page).getByText("counted on fingers");
+  await expect(thought).toBeHidden();
+  await answer(page).getByText(/^Thought for .+ · \d+ tokens$/).click();
+  await expect(thought).toBeVisible();
+  await expect(answer(page)).toContainText("It is 4.");
+});
+
+test("stop keeps what was written", async ({ page }) => {
+  await open(page);
+  await send(page, "count for long");
+  await expect(answer(page)).toContainText("1 2 3 4 5");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await ended(page);
+
+  await expect(answer(page)).toContainText("stopped");
+  await expect(answer(page)).toContainText("1 2 3 4 5");
+  await expect(answer(page)).not.toContainText("998 999");
+  const kept = await answer(page).locator(".markdown").last().textContent();
+  await page.reload();
+  await expect(answer(page).locator(".markdown").last()).toHaveText(kept!);
+});
+
+test("Escape stops, and the conversation goes on", async ({ page }) => {
+  await open(page);
+  await send(page, "count for long");
+  await expect(answer(page)).toContainText("1 2 3 4 5");
+  await page.keyboard.press("Escape");
+  await ended(page);
+  await expect(answer(page)).toContainText("stopped");
+  await ask(page, "how deep is the sea?");
+
+  await expect(answer(page)).toContainText(kDeep);
+});
+
+test("an answer goes on while another view is shown", async ({ page }) => {
+  await open(page);
+  await send(page, "count for a while");
+  await page.getByRole("link", { name: "Monitor", exact: true }).click();
+  await expect(page.getByRole("main", { name: "Monitor" })).toBeVisible();
+  await page.getByRole("link", { name: "Chat", exact: true }).click();
+
+  await expect(answer(page)).toContainText("1 2 3");
+  await expect(answer(page)).toContainText("148 149");
+  await ended(page);
+});
+
+test("regenerating and editing make branches", async ({ page }) => {
+  await open(page);
+  await ask(page, "how deep is the sea?");
+  await answer(page).hover();
+  await answer(page).getByRole("button", { name: "Regenerate" }).click();
+  await expect(answer(page).locator(".branch-place")).toHaveText("2/2");
+  await ended(page);
+  await answer(page).getByRole("button", { name: "Previous version" }).click();
+  await expect(answer(page).locator(".branch-place")).toHaveText("1/2");
+
+  await question(page).hover();
+  await question(page).getByRole("button", { name: "Edit" }).click();
+  await page.getByLabel("Edit message").fill("how high is the sky?");
+  await page.getByLabel("Edit message").press("Enter");
+  await expect(answer(page)).toContainText(kHigh);
+  await ended(page);
+  await expect(question(page).locator(".branch-place")).toHaveText("2/2");
+  await expect(answer(page).locator(".branch-place")).toHaveCount(0);
+
+  await question(page).getByRole("button", { name: "Previous version" }).click();
+  await expect(answer(page)).toContainText(kDeep);
+  await expect(answer(page).locator(".branch-place")).toHaveText("1/2");
+  await page.reload();
+  await expect(question(page).locator(".branch-place")).toHaveText("1/2");
+  await expect(answer(page).locator(".branch-place")).toHaveText("1/2");
+});
+
+test("tool calls are cards, and their results go on", async ({ page }) => {
+  await open(page);
+  const tool = { type: "function", function: { name: "get_tide", parameters: { type: "object",
+    properties: { place: { type: "string" }, days: { type: "integer" } }, required: ["place"] } } };
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByLabel("Tools (JSON)").fill(JSON.stringify([tool]));
+  await page.keyboard.press("Escape");
+  const first = next_request(page);
+  await ask(page, "read the tide tables");
+  expect((await first).tools).toEqual([tool]);
+
+  const cards = answer(page).getByRole("region", { name: "Tool call get_tide" });
+  await expect(cards).toHaveCount(2);
+  await expect(cards.first().locator("pre")).toHaveText('{\n  "place": "Brest",\n  "days": 2\n}');
+  const go_on = answer(page).getByRole("button", { name: "Send results" });
+  await cards.first().getByLabel("Result of get_tide").fill("low water at noon");
+  await expect(go_on).toBeDisabled();
+  await cards.last().getByRole("button", { name: "Decline" }).click();
+  await cards.last().getByLabel("Result of get_tide").fill("low water at noon, too");
+  const second = next_request(page);
+  await go_on.click();
+  await expect(answer(page)).toContainText("Low water is at noon.");
+  await ended(page);
+
+  const { messages } = await second;
+  expect(messages.map((m: any) => m.role)).toEqual(["user", "assistant", "tool", "tool"]);
+  expect(messages[1].tool_calls.map((call: any) => [call.type, call.function.name, JSON.parse(call.function.arguments)])).toEqual(
+    [["function", "get_tide", { place: "Brest", days: 2 }], ["function", "get_tide", { place: "Dover" }]]);
+  expect(messages.slice(2).map((m: any) => [m.tool_call_id, m.content])).toEqual(
+    [[messages[1].tool_calls[0].id, "low water at noon"], [messages[1].tool_calls[1].id, "low water at noon, too"]]);
+  await expect(page.getByRole("region", { name: "Tool call get_tide" }).first()).toContainText("low water at noon");
+});
+
+test("Markdown is drawn", async ({ page }) => {
+  await open(page);
+  await ask(page, "show markdown");
+  const text = answer(page).locator(".markdown").last();
+
+  await expect(text.getByRole("heading", { name: "A heading" })).toBeVisible();
+  await expect(text.locator("strong")).toHaveText("bold");
+  await expect(text.locator("em")).toHaveText("italic");
+  await expect(text.locator("p code")).toHaveText("code");
+  await expect(text.getByRole("link", { name: "link" })).toHaveAttribute("href", "https://example.org/page");
+  await expect(text.getByRole("link", { name: "link" })).toHaveAttribute("rel", /noopener/);
+  await expect(text.locator("ul > li > ul > li")).toHaveText("inner");
+  await expect(text.locator("ol > li")).toHaveText(["one", "two"]);
+  await expect(text.locator("pre")).toHaveText('print("<b>hello</b>")');
+  await expect(text.getByRole("cell", { name: "1" })).toBeVisible();
+  await expect(text.locator("blockquote")).toHaveText("quoted");
+});
+
+test("hostile text stays text", async ({ page }) => {
+  await open(page);
+  await ask(page, "be hostile");
+
+  await expect(answer(page)).toContainText('<img src=x onerror="window.hacked=1">');
+  await expect(answer(page)).toContainText("[click](javascript:window.hacked=3)");
+  await expect(answer(page).locator(".markdown :is(img, script, a[href^=javascript])")).toHaveCount(0);
+  expect(await page.evaluate(() => (window as any).hacked)).toBeUndefined();
+});
+
+test("a long prompt shows how far it is read, and is cached the second time", async ({ page }) => {
+  await open(page);
+  const new_words = Date.now().toString(36);  // so that no earlier run left it in the cache
+  const letter = `${new_words} long letter ${Array.from({ length: 700 }, (_, i) => `word${i % 97}`).join(" ")} long letter`;
+  await page.evaluate(() => {
+    (window as any).seen = [];
+    new MutationObserver(() => {
+      const bar = document.querySelector(".prefill [role=progressbar]");
+      if (bar && bar.getBoundingClientRect().height > 0) (window as any).seen.push([Number(bar.getAttribute("aria-valuenow")), Number(bar.getAttribute("aria-valuemax"))]);
+    }).observe(document.body, { subtree: true, childList: true, attributes: true });
+  });
+  await send(page, letter);
+  await expect(answer(page)).toContainText("I have read it.", { timeout: 40_000 });
+  await ended(page);
+  const seen: [number, number][] = await page.evaluate(() => (window as any).seen);
+  expect(seen.length).toBeGreaterThan(0);
+  for (const [done, total] of seen) expect(done).toBeLessThanOrEqual(total);
+
+  await answer(page).hover();
+  await answer(page).getByRole("button", { name: "Regenerate" }).click();
+  await expect(answer(page).locator(".branch-place")).toHaveText("2/2");
+  await ended(page);
+  await expect(answer(page).locator("[data-stat=cached]")).toHaveText(/cached/);
+});
+
+test("a refused request says why and can be tried again", async ({ page }) => {
+  await open(page);
+  await page.route("**/v1/chat/completions", (route) => route.fulfill({ status: 503, contentType: "application/json",
+    body: JSON.stringify({ error: { message: "The queue is full.", type: "overloaded" } }) }), { times: 1 });
+  await ask(page, "how deep is the sea?");
+  await expect(answer(page).getByRole("alert")).toContainText("The queue is full.");
+  await answer(page).getByRole("button", { name: "Retry" }).click();
+
+  await expect(answer(page)).toContainText(kDeep);
+  await ended(page);
+  await expect(answer(page).locator(".branch-place")).toHaveCount(0);  // what failed is no version
+});
+
+test("an error within the stream keeps the text before it", async ({ page }) => {
+  await open(page);
+  const events = [{ choices: [{ index: 0, delta: { content: "Half an ans" } }] }, { error: { message: "Out of memory." } }];
+  await page.route("**/v1/chat/completions", (route) => route.fulfill({ contentType: "text/event-stream",
+    body: `: keep-alive\n\n${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")}data: [DONE]\n\n` }));
+  await ask(page, "how deep is the sea?");
+
+  await expect(answer(page)).toContainText("Half an ans");
+  await expect(answer(page).getByRole("alert")).toContainText("Out of memory.");
+});
+
+test("a key is asked for, and then used", async ({ page }) => {
+  test.skip(!process.env.HADAL_KEY_URL, "HADAL_KEY_URL is not set");
+  await page.goto(`${process.env.HADAL_KEY_URL}/#/chat`);
+  const dialog = page.getByRole("dialog", { name: "Settings" });
+  await expect(dialog.getByRole("alert")).toContainText("API key");
+  await expect(dialog.getByLabel("API key")).toBeFocused();
+  await dialog.getByLabel("API key").fill("secret");
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await ask(page, "how deep is the sea?");
+
+  await expect(answer(page)).toContainText(kDeep);
+});
+
+test("conversations are kept, found, renamed, exported, deleted, imported", async ({ page }) => {
+  await open(page);
+  await ask(page, "how deep is the sea?");
+  await open_menu(page);
+  const list = page.getByRole("navigation", { name: "Conversations" });
+  await list.getByRole("button", { name: "New chat" }).click();
+  await expect(page.getByRole("heading", { name: "What would you like to know?" })).toBeVisible();
+  await ask(page, "how high is the sky?");
+  await open_menu(page);
+  await expect(list.getByRole("link")).toHaveText(["how high is the sky?", "how deep is the sea?"]);
+
+  await list.getByLabel("Search conversations").fill("SEA");
+  await expect(list.getByRole("link")).toHaveText(["how deep is the sea?"]);
+  await list.getByRole("listitem").hover();
+  await list.getByRole("button", { name: "Rename" }).click();
+  await list.getByLabel("Title").fill("The sea, once more");
+  await list.getByLabel("Title").press("Enter");
+  await expect(list.getByRole("link")).toHaveText(["The sea, once more"]);
+  await list.getByLabel("Search conversations").fill("");
+
+  const download = page.waitForEvent("download");
+  await list.getByRole("button", { name: "Export" }).click();
+  const path = await (await download).path();
+  for (let n = 2; n > 0; n -= 1) {
+    await list.getByRole("listitem").first().hover();
+    await list.getByRole("button", { name: "Delete" }).first().click();
+    await list.getByRole("button", { name: "Really delete" }).click();
+    await expect(list.getByRole("link")).toHaveCount(n - 1);
+  }
+  await page.getByLabel("Import conversations").setInputFiles(path);
+  await expect(list.getByRole("link")).toHaveText(["how high is the sky?", "The sea, once more"]);
+  await list.getByRole("link", { name: "The sea, once more" }).click();
+  await expect(answer(page)).toContainText(kDeep);
+  await page.reload();
+  await expect(answer(page)).toContainText(kDeep);
+});
+
+test("a conversation deleted while it is answered stays deleted", async ({ page }) => {
+  await open(page);
+  await send(page, "count for long");
+  await expect(answer(page)).toContainText("1 2 3");
+  await open_menu(page);
+  const list = page.getByRole("navigation", { name: "Conversations" });
+  await list.getByRole("button", { name: "Delete" }).click();
+  await list.getByRole("button", { name: "Really delete" }).click();
+  await expect(list.getByText("No conversations yet.")).toBeVisible();
+  await page.waitForTimeout(1500);  // longer than an answer takes to be saved
+  await page.reload();
+  await open_menu(page);
+  await expect(list.getByText("No conversations yet.")).toBeVisible();
+});
+
+test("without a database, conversations last as long as the page", async ({ page }) => {
+  await page.addInitScript(() => {
+    IDBFactory.prototype.open = () => { throw new DOMException("refused", "SecurityError"); };
+  });
+  await open(page);
+  await ask(page, "how deep is the sea?");
+  await expect(answer(page)).toContainText(kDeep);
+  await open_menu(page);
+  await expect(page.getByRole("navigation", { name: "Conversations" }).getByRole("link")).toHaveText(["how deep is the sea?"]);
+});
+
+test("a damaged file is not imported", async ({ page }) => {
+  await open(page);
+  await open_menu(page);
+  const file = (text: string) => ({ name: "x.json", mimeType: "application/json", buffer: Buffer.from(text) });
+  const note = page.getByRole("navigation", { name: "Conversations" }).getByRole("status");
+  await page.getByLabel("Import conversations").setInputFiles(file("{"));
+  await expect(note).toHaveText("This file is not JSON.");
+  await page.getByLabel("Import conversations").setInputFiles(file('{"format": "hadal-conversations", "conversations": [{"id": 1}]}'));
+  await expect(note).toHaveText("Conversation 1 of the file is damaged.");
+});
+
+test("a text file is attached as a block", async ({ page }) => {
+  await open(page);
+  await page.getByLabel("Attach text files").setInputFiles({ name: "depths.csv", mimeType: "text/csv", buffer: Buffer.from("a,1\n```\nb,2\n") });
+  const box = page.getByLabel("Message", { exact: true });
+  await expect(box).toHaveValue("depths.csv:\n````csv\na,1\n```\nb,2\n````\n");
+  await page.getByLabel("Attach text files").setInputFiles({ name: "x.bin", mimeType: "x/x", buffer: Buffer.from([0, 1]) });
+  await expect(page.getByText("x.bin is no text file.")).toBeVisible();
+});
