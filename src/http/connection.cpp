@@ -364,7 +364,11 @@ void Connection<Stream>::handle() {
   auto message = parser_->release();
   HttpRequest request;
   request.method = std::string(message.method_string());
-  const std::string_view target(message.target().data(), message.target().size());
+  const std::string_view target = origin_form({message.target().data(), message.target().size()});
+  if (target.empty()) {
+    return send_head(request_, 400, {{"Content-Type", "application/json"}},
+                     error_text(400, "the request names no path"));
+  }
   const std::size_t question = target.find('?');
   request.path = percent_decoded(target.substr(0, question));
   if (question != std::string_view::npos) request.query = target.substr(question + 1);

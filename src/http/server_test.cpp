@@ -213,6 +213,14 @@ TEST_F(HttpServerTest, SaysWhyItCannotListen) {
   EXPECT_FALSE(HttpServer::start({.host = "no.such.host"}, echo));
 }
 
+TEST(Url, TakesThePathOfTheFormsThatATargetHas) {
+  EXPECT_EQ(origin_form("/a?b"), "/a?b");
+  EXPECT_EQ(origin_form("http://host:80/a?b"), "/a?b");
+  EXPECT_EQ(origin_form("https://host"), "/");
+  for (const char* none : {"", "*", "host:443", "http:/a", "a/b", "http://host?a"})
+    EXPECT_EQ(origin_form(none), "") << none;
+}
+
 TEST(Url, DecodesPercentSequencesAndQueries) {
   EXPECT_EQ(percent_decoded("a%20b%2Fc%"), "a b/c%");
   EXPECT_EQ(percent_decoded("%zz%4"), "%zz%4");

@@ -14,6 +14,17 @@ int hex_digit(char c) {
 
 }  // namespace
 
+std::string_view origin_form(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (target.substr(0, scheme.size()) != scheme) continue;
+    const std::size_t path = target.find_first_of("/?", scheme.size());
+    if (path == std::string_view::npos) return "/";
+    target.remove_prefix(path);
+    break;
+  }
+  return target.empty() || target.front() != '/' ? std::string_view() : target;
+}
+
 std::string percent_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {

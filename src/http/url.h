@@ -7,6 +7,9 @@
 
 namespace hadal {
 
+/// The path and query of a request target (RFC 9112 section 3.2): of "http://host/a?b" as proxies
+/// send it, "/a?b". Empty for what names no path: "*", "host:443".
+std::string_view origin_form(std::string_view target);
 /// "%41" -> "A"; what is no percent sequence stays.
 std::string percent_decoded(std::string_view text);
 /// Value of a key in "a=1&b=2", decoded, with '+' as space; nothing if absent.
