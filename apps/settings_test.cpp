@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include "base/temporary_directory_for_test.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -15,9 +17,6 @@ namespace fs = std::filesystem;
 class SettingsTest : public testing::Test {
  protected:
   void SetUp() override {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = fs::path(testing::TempDir()) / (std::string("settings_") + test->name());
-    fs::remove_all(folder_);
     fs::create_directories(folder_ / "home" / ".config" / "hadal");
     before_ = fs::current_path();
     fs::current_path(folder_);
@@ -27,7 +26,6 @@ class SettingsTest : public testing::Test {
   }
   void TearDown() override {
     fs::current_path(before_);
-    fs::remove_all(folder_);
     for (const char* name : {"HADAL_SETTINGS", "HADAL_PORT", "HADAL_API_KEY"}) unsetenv(name);
   }
 
@@ -57,7 +55,9 @@ class SettingsTest : public testing::Test {
   std::vector<std::string> keys;
   bool quiet = false;
   int seed = 0;
-  fs::path folder_, before_;
+  const TemporaryDirectory directory_;
+  const fs::path folder_ = directory_.path();
+  fs::path before_;
 };
 
 TEST_F(SettingsTest, TheFlagIsStrongerThanTheEnvironmentThanTheProjectThanTheUser) {

@@ -11,8 +11,6 @@
 namespace hadal {
 namespace {
 
-using test::ScratchDirectory;
-
 // A GGUF image built field by field, so that any of them can lie.
 class Image {
  public:
@@ -357,7 +355,7 @@ class GgufSplit : public testing::Test {
     return opened ? std::string() : opened.error().message;
   }
 
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 TEST_F(GgufSplit, any_part_opens_the_whole) {
@@ -410,7 +408,7 @@ TEST(GgufWriter, wrong_declarations_are_refused) {
 }
 
 TEST(GgufWriter, a_failed_write_leaves_nothing_behind) {
-  const ScratchDirectory scratch;
+  const TemporaryDirectory scratch;
   const auto short_data = [](std::size_t, TensorSink& sink) {
     return sink.write(test::pattern(0, 1));
   };

@@ -25,7 +25,7 @@ class HubCache : public testing::Test {
     return find_in_hub_cache(id, scratch_.path());
   }
 
-  test::ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 TEST_F(HubCache, follows_refs_to_snapshots) {

@@ -11,8 +11,6 @@
 namespace hadal {
 namespace {
 
-using test::ScratchDirectory;
-
 // length + header + data, whatever they claim
 std::vector<std::byte> image_of(const std::string& header, std::size_t n_data) {
   const std::uint64_t length = header.size();
@@ -223,7 +221,7 @@ class SafetensorsFiles : public testing::Test {
     return opened ? std::string() : opened.error().message;
   }
 
-  ScratchDirectory scratch_;
+  TemporaryDirectory scratch_;
 };
 
 TEST_F(SafetensorsFiles, a_model_that_fits_is_one_file) {

@@ -1,7 +1,7 @@
-// Shared by the tests of formats/: known tensor contents, scratch directories, damage to good
-// files.
+// Shared by the tests of formats/: known tensor contents, damage to good files.
 #pragma once
 
+#include "base/temporary_directory_for_test.h"
 #include "formats/tensor_sink.h"
 
 #include <gtest/gtest.h>
@@ -57,22 +57,6 @@ inline void write_file(const std::filesystem::path& path, std::span<const std::b
 inline void write_file(const std::filesystem::path& path, std::string_view text) {
   write_file(path, std::as_bytes(std::span(text)));
 }
-
-/// A fresh directory, removed at the end of the test.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "hadal-formats-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Calls `parse` with the image cut at every length. The copy is exact, so that sanitizers see any
 /// read past its end.

@@ -1,5 +1,6 @@
 #include "protocol/opaque.h"
 
+#include "base/random.h"
 #include "protocol/json_text.h"
 
 #include <fmt/format.h>
@@ -14,17 +15,10 @@ constexpr std::string_view kSealMark = "hadal-r1.";
 constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// FNV-1a, 64 bits.
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return hash;
-}
-
 }  // namespace
 
 std::string reasoning_signature(std::string_view reasoning) {
-  return fmt::format("hadal-s1.{:016x}", hash_of(reasoning));
+  return fmt::format("hadal-s1.{:016x}", fnv1a64(reasoning));
 }
 
 std::string sealed_reasoning(std::string_view reasoning) {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hadal {
@@ -39,6 +40,8 @@ class AnswerRoutes {
   void add_to(Router& router);
   /// Every second or so: answers that take long show that they live.
   void tick();
+  /// By the id that its client was told; null: it is complete, or was never begun.
+  std::shared_ptr<AnswerTask> find_running(std::string_view answer_id);
   /// Answers that are not complete.
   std::size_t n_running();
 
@@ -46,10 +49,6 @@ class AnswerRoutes {
   void generate(Exchange& exchange);
   void count_tokens(Exchange& exchange);
   void apply_template(Exchange& exchange);
-  void get_response(Exchange& exchange);
-  void get_input_items(Exchange& exchange);
-  void delete_response(Exchange& exchange);
-  void cancel_response(Exchange& exchange);
 
   ParseOptions parse_options() const;
   Result<Prompt> prompt_of(const ApiRequest& request);

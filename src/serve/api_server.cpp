@@ -1,12 +1,14 @@
 #include "serve/api_server.h"
 
 #include "base/log.h"
+#include "base/seconds.h"
 #include "serve/answer_routes.h"
 #include "serve/metrics.h"
 #include "serve/monitor_routes.h"
 #include "serve/native_routes.h"
 #include "serve/numerics.h"
 #include "serve/page_routes.h"
+#include "serve/response_routes.h"
 #include "serve/router.h"
 #include "serve/snapshot_store.h"
 #include "serve/world_routes.h"
@@ -25,12 +27,6 @@ namespace {
 
 /// Answers remembered token by token: 64 MB.
 constexpr std::size_t kMostTurnTokens = 16u << 20;
-
-std::uint64_t now_seconds() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
-}
 
 /// Whether two strings are equal, in a time that tells nothing about where they differ.
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
@@ -98,6 +94,7 @@ class Server final : public ApiServer {
                   .think = options_.think,
                   .release = options_.release,
                   .bos = engine.config().bos_token_id}),
+        stored_(*stores_.responses, answers_, options_.model_name),
         native_(context_, {.model_name = options_.model_name,
                            .model_path = engine.checkpoint().name(),
                            .started_seconds = started_,
@@ -108,6 +105,7 @@ class Server final : public ApiServer {
                  {.model_name = options_.model_name, .started_seconds = started_}),
         worlds_(engine, tokenizer, scheduler_) {
     answers_.add_to(router_);
+    stored_.add_to(router_);
     native_.add_to(router_);
     monitor_.add_to(router_);
     worlds_.add_to(router_);
@@ -243,7 +241,7 @@ class Server final : public ApiServer {
   }
 
   ApiServerOptions options_;
-  std::uint64_t started_ = now_seconds();
+  std::uint64_t started_ = unix_seconds();
   ServerMetrics metrics_;
   std::unique_ptr<AnswerGrammars> grammars_;
   Stores stores_;
@@ -251,6 +249,7 @@ class Server final : public ApiServer {
   Scheduler scheduler_;
   ServingContext context_;
   AnswerRoutes answers_;
+  ResponseRoutes stored_;
   NativeRoutes native_;
   MonitorRoutes monitor_;
   WorldRoutes worlds_;

@@ -1,11 +1,11 @@
 #include "serve/monitor_routes.h"
 
 #include "base/memory_info.h"
+#include "base/seconds.h"
 #include "protocol/json_text.h"
 
 #include <nlohmann/json.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <utility>
 
@@ -63,16 +63,10 @@ Json disk_json(const SnapshotStore* snapshots) {
           {"n_damaged", numbers.n_damaged},     {"n_unwritten", numbers.n_unwritten}};
 }
 
-std::uint64_t unix_seconds() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
-}
-
 }  // namespace
 
 void MonitorRoutes::add_to(Router& router) {
-  router.add("GET", "/monitor", [this](Exchange& exchange) { show(exchange); });
+  router.add("GET", "/monitor", this, &MonitorRoutes::show);
 }
 
 void MonitorRoutes::show(Exchange& exchange) {

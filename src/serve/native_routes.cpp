@@ -11,20 +11,17 @@
 namespace hadal {
 
 void NativeRoutes::add_to(Router& router) {
-  const auto handled_by = [this](void (NativeRoutes::*handler)(Exchange&)) {
-    return [this, handler](Exchange& exchange) { (this->*handler)(exchange); };
-  };
   for (const char* path : {"/health", "/v1/health"})
     router.add("GET", path, [](Exchange& exchange) { exchange.reply(health_body()); });
-  router.add("GET", "/v1/models", handled_by(&NativeRoutes::models));
-  router.add("GET", "/v1/models/{*}", handled_by(&NativeRoutes::model));
-  router.add("GET", "/props", handled_by(&NativeRoutes::props));
-  router.add("GET", "/slots", handled_by(&NativeRoutes::slots));
-  router.add("GET", "/metrics", handled_by(&NativeRoutes::metrics));
+  router.add("GET", "/v1/models", this, &NativeRoutes::models);
+  router.add("GET", "/v1/models/{*}", this, &NativeRoutes::model);
+  router.add("GET", "/props", this, &NativeRoutes::props);
+  router.add("GET", "/slots", this, &NativeRoutes::slots);
+  router.add("GET", "/metrics", this, &NativeRoutes::metrics);
   router.add("POST", "/v1/embeddings",
              [](Exchange& exchange) { exchange.refuse(embeddings_refusal()); });
-  router.add("POST", "/tokenize", handled_by(&NativeRoutes::tokenize));
-  router.add("POST", "/detokenize", handled_by(&NativeRoutes::detokenize));
+  router.add("POST", "/tokenize", this, &NativeRoutes::tokenize);
+  router.add("POST", "/detokenize", this, &NativeRoutes::detokenize);
 }
 
 namespace {

@@ -1,10 +1,13 @@
 #include "serve/numerics.h"
 
+#include "base/dtype.h"
 #include "base/mapped_file.h"
 #include "base/random.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,34 +18,18 @@ namespace {
 /// Bytes of a tensor that count: its beginning, middle and end, this much of each.
 constexpr std::size_t kSampledBytes = 1024;
 
-/// FNV-1a over words, then mixed.
-class Hash {
- public:
-  void add(std::span<const std::byte> bytes) {
-    add_number(bytes.size());
-    for (std::size_t i = 0; i < bytes.size(); i += 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, bytes.data() + i, std::min<std::size_t>(8, bytes.size() - i));
-      add_number(word);
-    }
-  }
-  void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
-  void add_number(std::uint64_t number) { hash_ = splitmix64_at(hash_ ^ number, 0); }
-  std::uint64_t value() const { return hash_; }
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
- private:
-  std::uint64_t hash_ = 0x6861646c;
-};
-
-void add_tensor(Hash& hash, const CheckpointTensor& tensor) {
-  hash.add(tensor.name);
-  hash.add_number(static_cast<std::uint64_t>(tensor.view.dtype));
-  for (const std::uint64_t n : tensor.shape) hash.add_number(n);
+void add_tensor(std::string& text, const CheckpointTensor& tensor) {
+  text += fmt::format("{} {} {}\n", tensor.name, info(tensor.view.dtype).name,
+                      fmt::join(tensor.shape, " "));
   const std::span bytes(tensor.view.data, tensor.view.rows * tensor.view.row_stride);
   const std::size_t n = std::min(kSampledBytes, bytes.size());
-  hash.add(bytes.first(n));
-  hash.add(bytes.subspan((bytes.size() - n) / 2, n));
-  hash.add(bytes.last(n));
+  text += text_of(bytes.first(n));
+  text += text_of(bytes.subspan((bytes.size() - n) / 2, n));
+  text += text_of(bytes.last(n));
 }
 
 /// "cpu (avx512, 2 threads, exact)": no bit depends on the number.
@@ -56,14 +43,13 @@ std::string without_threads(std::string description) {
 }  // namespace
 
 Result<std::uint64_t> numerics_of(Engine& engine) {
-  Hash hash;
   HADAL_ASSIGN(const MappedFile program, MappedFile::open("/proc/self/exe"));
-  hash.add(program.bytes());
-  for (const CheckpointTensor& tensor : engine.checkpoint().tensors()) add_tensor(hash, tensor);
-  hash.add(without_threads(engine.backend().description()));
-  hash.add(to_config_json(engine.model().config()));  // the world model as it runs is in it
-  hash.add_number(engine.model().options().fake_quant);
-  return hash.value();
+  std::string text = fmt::format("{:016x}\n{}\n{}\n", fnv1a64(text_of(program.bytes())),
+                                 without_threads(engine.backend().description()),
+                                 engine.model().options().fake_quant);
+  text += to_config_json(engine.model().config());  // the world model as it runs is in it
+  for (const CheckpointTensor& tensor : engine.checkpoint().tensors()) add_tensor(text, tensor);
+  return fnv1a64(text);
 }
 
 }  // namespace hadal

@@ -1,12 +1,12 @@
 #include "serve/page_routes.h"
 
 #include "base/embedded_file.h"
+#include "base/random.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -60,11 +60,9 @@ const auto& page_files() {
 
 #endif
 
-/// FNV-1a: tells versions of a file apart, no more.
+/// Tells versions of a file apart, no more.
 std::string etag_of(std::string_view bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return fmt::format("\"{:016x}\"", hash);
+  return fmt::format("\"{:016x}\"", fnv1a64(bytes));
 }
 
 void send(Exchange& exchange, const PageFile& file, const std::string& etag) {

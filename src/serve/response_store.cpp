@@ -1,11 +1,11 @@
 #include "serve/response_store.h"
 
+#include "base/seconds.h"
 #include "serve/sqlite.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <mutex>
 #include <utility>
 
@@ -34,14 +34,8 @@ constexpr const char* kTables = R"(
   CREATE INDEX items_by_id ON items (id);
 )";
 
-std::uint64_t now_seconds() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
-}
-
 Error not_found(std::string_view what, std::string_view id) {
-  return error(ErrorCode::not_found, "{} '{}' not found", what, id);
+  return error(ErrorCode::not_found, "{} with id '{}' not found", what, id);
 }
 
 std::string id_of(const Json& item) {
@@ -71,12 +65,7 @@ class SqliteStore final : public ResponseStore {
 
   Result<std::string> body(std::string_view id) override {
     const std::lock_guard lock(mutex_);
-    HADAL_ASSIGN(sqlite3_stmt* const statement,
-                 database_->statement("SELECT body FROM responses WHERE id = ?"));
-    SqliteQuery query(statement);
-    HADAL_ASSIGN(const bool found, query.bind(1, id).row());
-    if (!found) return not_found("Response with id", id);
-    return query.text(0);
+    return find("SELECT body FROM responses WHERE id = ?", "Response", id);
   }
 
   Result<std::vector<std::string>> input_items(std::string_view id) override {
@@ -113,12 +102,7 @@ class SqliteStore final : public ResponseStore {
 
   Result<std::string> item(std::string_view item_id) override {
     const std::lock_guard lock(mutex_);
-    HADAL_ASSIGN(sqlite3_stmt* const statement,
-                 database_->statement("SELECT body FROM items WHERE id = ? LIMIT 1"));
-    SqliteQuery query(statement);
-    HADAL_ASSIGN(const bool found, query.bind(1, item_id).row());
-    if (!found) return not_found("Item with id", item_id);
-    return query.text(0);
+    return find("SELECT body FROM items WHERE id = ? LIMIT 1", "Item", item_id);
   }
 
   Result<void> erase(std::string_view id) override {
@@ -126,7 +110,7 @@ class SqliteStore final : public ResponseStore {
     HADAL_ASSIGN(sqlite3_stmt* const statement,
                  database_->statement("DELETE FROM responses WHERE id = ?"));
     HADAL_TRY(SqliteQuery(statement).bind(1, id).run());
-    if (database_->n_changes() == 0) return not_found("Response with id", id);
+    if (database_->n_changes() == 0) return not_found("Response", id);
     return {};
   }
 
@@ -169,11 +153,15 @@ class SqliteStore final : public ResponseStore {
 
   /// The id of the response before it; empty: there is none.
   Result<std::string> previous_of(std::string_view id) {
-    HADAL_ASSIGN(sqlite3_stmt* const statement,
-                 database_->statement("SELECT previous_id FROM responses WHERE id = ?"));
-    SqliteQuery query(statement);
+    return find("SELECT previous_id FROM responses WHERE id = ?", "Response", id);
+  }
+
+  /// The text that `statement`, a literal, finds for an id.
+  Result<std::string> find(const char* statement, std::string_view what, std::string_view id) {
+    HADAL_ASSIGN(sqlite3_stmt* const compiled, database_->statement(statement));
+    SqliteQuery query(compiled);
     HADAL_ASSIGN(const bool found, query.bind(1, id).row());
-    if (!found) return not_found("Response with id", id);
+    if (!found) return not_found(what, id);
     return query.text(0);
   }
 
@@ -193,7 +181,7 @@ class SqliteStore final : public ResponseStore {
   Result<void> forget() {
     HADAL_ASSIGN(sqlite3_stmt* const too_old,
                  database_->statement("DELETE FROM responses WHERE created < ?"));
-    const std::uint64_t now = now_seconds();
+    const std::uint64_t now = unix_seconds();
     HADAL_TRY(SqliteQuery(too_old).bind(1, now - std::min(now, limits_.max_age_seconds)).run());
     while (true) {
       HADAL_ASSIGN(const std::uint64_t n_bytes, database_->n_bytes());

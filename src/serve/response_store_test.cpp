@@ -1,5 +1,7 @@
 #include "serve/response_store.h"
 
+#include "base/temporary_directory_for_test.h"
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -40,17 +42,9 @@ std::unique_ptr<ResponseStore> in_memory(ResponseStore::Limits limits = {}) {
 
 class ResponseStoreFile : public testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(testing::TempDir()) / test->name();
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    path_ = (folder_ / "responses.sqlite").string();
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_;
-  std::string path_;
+  const TemporaryDirectory directory_;
+  const std::filesystem::path folder_ = directory_.path();
+  const std::string path_ = (folder_ / "responses.sqlite").string();
 };
 
 TEST(ResponseStore, GivesBackWhatWasPut) {

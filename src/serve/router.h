@@ -15,6 +15,12 @@ class Router {
   /// included. Patterns without holes go first, then those that were added first.
   void add(std::string_view method, std::string_view pattern, RouteHandler handler);
 
+  template <typename Routes>
+  void add(std::string_view method, std::string_view pattern, Routes* routes,
+           void (Routes::*handler)(Exchange&)) {
+    add(method, pattern, [routes, handler](Exchange& exchange) { (routes->*handler)(exchange); });
+  }
+
   struct Match {
     const RouteHandler* handler = nullptr;  ///< null: see `allowed`
     std::vector<std::string> parameters;    ///< what stands in the holes

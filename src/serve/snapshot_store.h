@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 #include "engine/memory/sequence_state.h"
-#include "engine/memory/state_bytes.h"
+#include "serve/snapshot_file.h"
 
 #include <condition_variable>
 #include <cstddef>
@@ -22,7 +22,7 @@
 
 namespace hadal {
 
-/// Written once (a temporary file, fdatasync, rename) by a thread of its own and checksummed: after
+/// Written once (AtomicFile) by a thread of its own and checksummed: after
 /// kill -9 the newest may be missing, what is there is whole. Calls come from one thread (the
 /// engine's) unless said otherwise.
 class SnapshotStore {
@@ -66,14 +66,14 @@ class SnapshotStore {
 
  private:
   struct Entry;
-  struct Unwritten;
 
   explicit SnapshotStore(Options options, int lock);
   void scan();
   void write_loop();
-  Result<void> write(const Unwritten& file);
+  std::vector<std::int32_t> tokens_of(Id id) const;
+  Id enqueue(SnapshotImage image);
   void forget(Id id);
-  void make_room(std::uint64_t n_bytes);
+  void evict();
   std::filesystem::path path_of(Id id) const;
   Result<void> load_chain(Id id, SequenceState& state);
 
@@ -83,7 +83,7 @@ class SnapshotStore {
   std::condition_variable changed_;
   std::map<Id, Entry> entries_;
   std::map<std::filesystem::path, std::uint64_t> foreign_;  ///< files of others, with their sizes
-  std::deque<Unwritten> unwritten_;
+  std::deque<SnapshotImage> unwritten_;
   std::size_t unwritten_bytes_ = 0;
   bool is_writing_ = false;
   bool stopping_ = false;

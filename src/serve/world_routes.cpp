@@ -151,8 +151,8 @@ WorldRoutes::WorldRoutes(Engine& engine, const Tokenizer& tokenizer, Scheduler& 
 }
 
 void WorldRoutes::add_to(Router& router) {
-  router.add("GET", "/worlds", [this](Exchange& exchange) { list(exchange); });
-  router.add("POST", "/worlds/play", [this](Exchange& exchange) { play(exchange); });
+  router.add("GET", "/worlds", this, &WorldRoutes::list);
+  router.add("POST", "/worlds/play", this, &WorldRoutes::play);
 }
 
 void WorldRoutes::list(Exchange& exchange) {

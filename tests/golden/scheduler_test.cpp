@@ -4,12 +4,12 @@
 #include "serve/scheduler.h"
 
 #include "base/random.h"
+#include "base/temporary_directory_for_test.h"
 #include "engine/generate.h"
 #include "synthetic_engine.h"
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <future>
 #include <map>
 #include <thread>
@@ -146,9 +146,7 @@ TEST_F(SchedulerTest, CachedPrefixesChangeNoBit) {
 }
 
 TEST_F(SchedulerTest, SnapshotsOnDiskChangeNoBit) {
-  const std::filesystem::path folder =
-      std::filesystem::path(testing::TempDir()) / "scheduler_snapshots";
-  std::filesystem::remove_all(folder);
+  const TemporaryDirectory folder;
   std::vector<Job> jobs;
   std::vector<Tokens> expected;
   for (std::size_t i = 0; i < 12; ++i) {
@@ -163,7 +161,7 @@ TEST_F(SchedulerTest, SnapshotsOnDiskChangeNoBit) {
 
   for (int server = 0; server < 2; ++server) {  // the second one begins with the first one's files
     const auto store =
-        SnapshotStore::open({.folder = folder, .numerics = 1, .max_bytes = 64u << 20});
+        SnapshotStore::open({.folder = folder.path(), .numerics = 1, .max_bytes = 64u << 20});
     ASSERT_TRUE(store) << store.error().message;
     auto options = roomy();
     options.state_bytes = 1;  // no snapshot stays in memory
@@ -181,7 +179,6 @@ TEST_F(SchedulerTest, SnapshotsOnDiskChangeNoBit) {
 
   EXPECT_GE(n_from_disk, jobs.size());
   EXPECT_LE(n_repeated, jobs.size()) << "the last token of each prompt at most";
-  std::filesystem::remove_all(folder);
 }
 
 TEST_F(SchedulerTest, WorkBetweenPassesIsDoneOnTheEnginesThread) {

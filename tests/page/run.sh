@@ -45,11 +45,6 @@ serve() { # NAME OPTION...: a server that serves the page; its address in $url
   "$hadal" serve --port 0 --threads 1 --script script.json "$@" >/dev/null 2>"$log" &
   pids="$pids $!"
   address "$log" 'is served at'
-  node -e 'fetch(process.argv[1]).then((r) => process.exit(r.headers.get("content-type")?.startsWith("text/html") ? 0 : 1))' "$url/" && return 0
-  # This program has no page yet: server.mjs stands before it.
-  HADAL_PAGE_MOCK=1 node server.mjs "$url" >"$log.page" &
-  pids="$pids $!"
-  address "$log.page" 'page at'
 }
 if [ -z "${HADAL_URL:-}" ]; then
   serve open; HADAL_URL=$url

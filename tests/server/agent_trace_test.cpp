@@ -2,18 +2,17 @@
 // computed once. "repeated" are prompt tokens that an earlier turn had processed or generated and
 // that had to be computed again.
 
+#include "base/temporary_directory_for_test.h"
 #include "http/client_for_test.h"
 #include "serve_builtin.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <filesystem>
 
 namespace hadal {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kTurns = 30;
@@ -39,7 +38,7 @@ class AgentTrace : public testing::Test {
     return options;
   }
   static Counters counters(std::uint16_t port) {
-    const Json prefix = Json::parse(exchange(port, "GET", "/monitor").body)["prefix"];
+    const Json prefix = monitor(port)["prefix"];
     return {prefix["restored_tokens"], prefix["repeated_tokens"], prefix["new_tokens"]};
   }
   static Json first_request() {
@@ -138,10 +137,9 @@ TEST_F(AgentTrace, AnEditIsComputedFromThere) {
 }
 
 TEST_F(AgentTrace, ARestartedServerGoesOn) {
-  const fs::path folder = fs::path(testing::TempDir()) / "agent_trace_store";
-  fs::remove_all(folder);
+  const TemporaryDirectory folder;
   ApiServerOptions stored = options();
-  stored.store = folder.string();
+  stored.store = folder.path().string();
   Json request = first_request();
   {
     const BuiltinServer server(stored);
@@ -160,7 +158,6 @@ TEST_F(AgentTrace, ARestartedServerGoesOn) {
   const BuiltinServer cold(options());
   turn(cold.port(), cold_request, 12, 20);
   EXPECT_EQ(request["messages"].back()["content"], cold_request["messages"].back()["content"]);
-  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -166,26 +166,6 @@ double cpu_seconds(const std::string& name) {
   return total;
 }
 
-Json monitor(std::uint16_t port) {
-  return Json::parse(exchange(port, "GET", "/monitor").body, nullptr, false);
-}
-
-bool is_idle(const Json& monitor) {
-  if (!monitor.is_object()) return false;
-  const Json& slots = monitor["slots"];
-  return monitor["queue"] == 0 && std::none_of(slots.begin(), slots.end(), [](const Json& slot) {
-           return slot["busy"] == true;
-         });
-}
-
-/// Vanished clients are noticed within a step: some of them may have been the last.
-Json when_idle(std::uint16_t port) {
-  Json state;
-  for (int i = 0; i < 100 && !is_idle(state = monitor(port)); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  return state;
-}
-
 TEST(Load, ManyClientsGetTheAnswersOfOne) {
   const auto seconds = std::chrono::seconds(number_of("HADAL_LOAD_SECONDS", 4));
   const std::size_t n_clients = number_of("HADAL_LOAD_CLIENTS", 16);

@@ -42,16 +42,7 @@ void SequenceState::reserve(std::size_t n_tokens) {
 
 std::size_t SequenceState::tail_bytes() const {
   std::size_t total = world_model_ ? world_model_->graph.bytes() : 0;
-  const auto add_rings = [&](const std::optional<CompressorState>& c) {
-    if (c) total += c->values.bytes() + c->gates.bytes();
-  };
-  for (const auto* layers : {&layers_, &mtp_layers_}) {
-    for (const LayerState& layer : *layers) {
-      total += layer.window.bytes();
-      add_rings(layer.attention);
-      add_rings(layer.indexer);
-    }
-  }
+  visit([&](const PositionRing& ring) { total += ring.bytes(); }, [](const RowStore&) {});
   return total;
 }
 
@@ -71,17 +62,7 @@ std::size_t SequenceState::bytes_at(std::size_t n_tokens) const {
 
 std::size_t SequenceState::bytes() const {
   std::size_t total = tail_bytes();
-  const auto add_rows = [&](const std::optional<CompressorState>& c) {
-    if (c) total += c->rows.bytes();
-  };
-  for (const auto* layers : {&layers_, &mtp_layers_}) {
-    for (const LayerState& layer : *layers) {
-      add_rows(layer.attention);
-      add_rows(layer.indexer);
-    }
-  }
-  if (world_model_)
-    for (const RowStore& store : world_model_->rows) total += store.bytes();
+  visit([](const PositionRing&) {}, [&](const RowStore& rows) { total += rows.bytes(); });
   return total;
 }
 

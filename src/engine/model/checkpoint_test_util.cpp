@@ -137,17 +137,6 @@ OpenModel open_model(const StoredModel& model, const ModelConfig& config) {
   return {std::move(image), std::move(checkpoint)};
 }
 
-TemporaryDirectory::TemporaryDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "hadal-test-XXXXXX").string();
-  EXPECT_NE(mkdtemp(name.data()), nullptr);
-  path_ = name;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 void expect_equal_values(const Checkpoint& actual, const Checkpoint& expected) {
   ASSERT_EQ(actual.tensors().size(), expected.tensors().size());
   for (const CheckpointTensor& tensor : expected.tensors()) {

@@ -1,6 +1,7 @@
 // Models in memory whose names, types and values a test can change before they are opened.
 #pragma once
 
+#include "base/temporary_directory_for_test.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/weight_encoding.h"
 
@@ -42,19 +43,6 @@ struct OpenModel {
 };
 OpenModel open_model(const StoredModel& model, const ModelConfig& config);
 std::vector<std::byte> safetensors_image(const StoredModel& model);
-
-/// A directory of its own for each test, removed at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Every tensor has the same name and exactly the same values in both.
 void expect_equal_values(const Checkpoint& actual, const Checkpoint& expected);
