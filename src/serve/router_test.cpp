@@ -32,10 +32,12 @@ TEST(Router, FindsPathsAndWhatStandsInTheirHoles) {
 }
 
 TEST(Router, PathsWithoutHolesGoFirst) {
-  const Router router = example();
+  Router router;
+  router.add("GET", "/v1/responses/{}", [](Exchange&) {});
+  router.add("GET", "/v1/responses/all", [](Exchange&) {});
 
-  EXPECT_TRUE(router.find("POST", "/v1/responses/input_tokens").parameters.empty());
-  EXPECT_NE(router.find("POST", "/v1/responses/input_tokens").handler, nullptr);
+  EXPECT_TRUE(router.find("GET", "/v1/responses/all").parameters.empty());
+  EXPECT_EQ(router.find("GET", "/v1/responses/one").parameters.size(), 1u);
 }
 
 TEST(Router, TellsWhichMethodsAPathTakes) {

@@ -214,7 +214,7 @@ TEST_F(SnapshotStoreTest, DropsCutFilesAndForeignOnes) {
   EXPECT_TRUE(fs::exists(folder_ / "notes.txt"));
 }
 
-TEST_F(SnapshotStoreTest, TheLongestUnusedGoFirstAndParentsLast) {
+TEST_F(SnapshotStoreTest, TheLongestUnusedGoFirst) {
   const Tokens a = counted(100), ab = counted(120), c = counted(100, 1000), d = counted(100, 2000);
   std::uint64_t n_bytes = 0;
   {
@@ -238,6 +238,23 @@ TEST_F(SnapshotStoreTest, TheLongestUnusedGoFirstAndParentsLast) {
   EXPECT_FALSE(store->contains(id_c)) << "used before the others";
   EXPECT_TRUE(store->contains(id_a) && store->contains(id_ab) && store->contains(id_d));
   EXPECT_LE(store->numbers().n_bytes, 3 * n_bytes);
+}
+
+TEST_F(SnapshotStoreTest, WhatOthersBuildUponStays) {
+  const Tokens a = counted(100), ab = counted(120), c = counted(100, 1000), d = counted(100, 2000);
+  const auto id_a = SnapshotStoreTest::open()->put(a, state_of(a), 0);
+  const std::uint64_t n_bytes = fs::file_size(files().front());
+  const auto store = open(3 * n_bytes);
+  const auto id_ab = store->put(ab, state_of(ab), id_a);
+  const auto id_c = store->put(c, state_of(c), 0);
+  store->flush();
+
+  const auto id_d = store->put(d, state_of(d), 0);
+  store->flush();
+
+  EXPECT_FALSE(store->contains(id_ab)) << "the longest unused leaf, though its parent is older";
+  EXPECT_TRUE(store->contains(id_a) && store->contains(id_c) && store->contains(id_d));
+  expect_loads(*store, id_a, a);
 }
 
 /// While it lives no file of this process can grow, as on a full disk.

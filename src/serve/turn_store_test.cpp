@@ -1,5 +1,6 @@
 #include "serve/turn_store.h"
 
+#include "base/temporary_directory_for_test.h"
 #include "chat/prompt_template.h"
 
 #include <gtest/gtest.h>
@@ -103,6 +104,31 @@ TEST(TurnStore, ForgetsWhatWasNotUsedForLongest) {
   EXPECT_FALSE(store.find(answer("2"), false));
   store.add(answer("1"), Ids{kB});
   EXPECT_EQ(store.find(answer("1"), false)->ids, Ids{kB}) << "the newest counts";
+}
+
+TEST(TurnStore, TurnsOutliveTheStoreInAFile) {
+  const TemporaryDirectory folder;
+  const std::string path = (folder.path() / "turns.sqlite").string();
+  const Tokenizer t = tokenizer();
+  {
+    TurnStore store(t, 5);
+    ASSERT_TRUE(store.keep_in(path, 7));
+    store.add(answer("1"), Ids{kA, kA});
+    store.add(answer("2"), Ids{kA, kB});
+    store.add(answer("3"), Ids{kB, kB});
+    store.add(answer("2"), Ids{kB});
+  }
+  TurnStore again(t, 5);
+  ASSERT_TRUE(again.keep_in(path, 7));
+  EXPECT_EQ(again.n_turns(), 2u);
+  EXPECT_FALSE(again.find(answer("1"), false)) << "forgotten for lack of room";
+  ASSERT_TRUE(again.find(answer("2"), false));
+  EXPECT_EQ(again.find(answer("2"), false)->ids, Ids{kB});
+  EXPECT_EQ(again.find(answer("3"), false)->ids, (Ids{kB, kB}));
+
+  TurnStore of_another_model(t, 5);
+  ASSERT_TRUE(of_another_model.keep_in(path, 8));
+  EXPECT_EQ(of_another_model.n_turns(), 0u);
 }
 
 TEST(TurnStore, PromptsBeginWithTheTokensOfTheAnswer) {

@@ -3,12 +3,19 @@
 
 #include "serve/api_server.h"
 
+#include "agent/builtin_worlds.h"
+#include "agent/told_episode.h"
+#include "base/temporary_directory_for_test.h"
 #include "chat/local_model.h"
 #include "http/client_for_test.h"
+#include "worlds/generator.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 namespace hadal {
@@ -19,7 +26,9 @@ using Json = nlohmann::ordered_json;
 class ApiServerTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto engine = Engine::open("builtin", {});
+    EngineOptions options;
+    options.counts_experts = true;
+    auto engine = Engine::open("builtin", options);
     ASSERT_TRUE(engine) << engine.error().message;
     engine_ = std::move(*engine).release();
     auto tokenizer = open_tokenizer(engine_->checkpoint());
@@ -308,6 +317,144 @@ TEST_F(ApiServerTest, TellsItsState) {
             std::string::npos);
   const Json ids = Json::parse(post("/tokenize", {{"content", "the tube"}}).body);
   EXPECT_EQ(Json::parse(post("/detokenize", ids).body)["content"], "the tube");
+}
+
+TEST_F(ApiServerTest, MonitorTellsWhatWasComputed) {
+  serve();
+  const auto sum_of_layer = [](const Json& monitor, std::size_t layer) {
+    std::uint64_t sum = 0;
+    if (layer < monitor["experts"]["layers"].size())
+      for (const Json& count : monitor["experts"]["layers"][layer])
+        sum += count.get<std::uint64_t>();
+    return sum;
+  };
+  const Json before = Json::parse(get("/monitor").body);
+
+  const Json answer = Json::parse(post("/v1/chat/completions", chat("What are you?", 5)).body);
+  const Json after = Json::parse(get("/monitor").body);
+
+  const std::size_t n_prompt = answer["usage"]["prompt_tokens"];
+  EXPECT_EQ(after["prefix"]["new_tokens"], n_prompt);
+  EXPECT_EQ(after["prefix"]["restored_tokens"], 0);
+  EXPECT_EQ(after["totals"]["requests"]["length"], 1);
+  EXPECT_EQ(after["disk"], nullptr);
+  EXPECT_GT(after["process"]["rss_bytes"], 1 << 20);
+  const ModelConfig& config = engine_->config();
+  ASSERT_GE(after["experts"]["layers"].size(), config.num_hidden_layers);
+  for (std::size_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    // The last token of an answer is told, not read.
+    EXPECT_EQ(sum_of_layer(after, layer) - sum_of_layer(before, layer),
+              (n_prompt + 4) * config.num_experts_per_tok)
+        << "layer " << layer;
+  }
+}
+
+TEST_F(ApiServerTest, ServesThePageWithoutAKey) {
+  ApiServerOptions options;
+  options.api_keys = {"secret"};
+  serve(options);
+
+  const TestResponse page = get("/");
+
+  ASSERT_EQ(page.status, 200);
+  EXPECT_NE(page.head.find("Content-Type: text/html; charset=utf-8"), std::string::npos);
+  EXPECT_NE(page.head.find("Content-Security-Policy: default-src 'none'; script-src 'self'"),
+            std::string::npos);
+  EXPECT_NE(page.body.find("/app.js"), std::string::npos) << page.body;
+  for (const char* path : {"/app.js", "/app.css", "/icon.svg"})
+    EXPECT_EQ(get(path).status, 200) << path;
+  EXPECT_EQ(get("/monitor").status, 401);
+  const std::size_t at = page.head.find("ETag: ") + 6;
+  const std::string etag = page.head.substr(at, page.head.find("\r\n", at) - at);
+  const auto again =
+      exchange(server_->port(), "GET", "/", "", fmt::format("If-None-Match: {}\r\n", etag));
+  EXPECT_EQ(again.status, 304);
+  EXPECT_EQ(again.body, "");
+}
+
+TEST_F(ApiServerTest, PlaysWorldsAsTheModelDoesOnItsOwn) {
+  const worlds::World world = worlds::generate_world(
+      {.split = worlds::Split::test, .domain = 0, .depth = 2, .seed = 3, .index = 0},
+      builtin_worlds().world);
+  ToldEpisode expected(world, builtin_worlds().world,
+                       std::move(*model_actor(engine_->model(), *tokenizer_, {})));
+  while (!expected.done()) ASSERT_TRUE(expected.step());
+  serve();
+  EXPECT_EQ(Json::parse(get("/worlds").body)["available"], true);
+  const Json asked = {{"domain", "household"}, {"depth", 2}, {"seed", 3}};
+
+  const TestResponse played = post("/worlds/play", asked);
+
+  ASSERT_EQ(played.status, 200) << played.body;
+  const Json told = Json::parse(played.body);
+  ASSERT_EQ(told["steps"].size(), expected.steps().size());
+  for (std::size_t i = 0; i < told["steps"].size(); ++i)
+    EXPECT_EQ(told["steps"][i]["written"], expected.steps()[i].step.written);
+  EXPECT_EQ(told["solved"], expected.solved());
+  Json changed = asked;
+  const std::string fact = told["facts"][0];
+  const auto& all = told["literals"];
+  const auto at = std::find(all.begin(), all.end(), fact) - all.begin();
+  changed["what_if"] = {{"fact", all[static_cast<std::size_t>(at ^ 1)]}, {"after", 0}};
+  const Json what_if = Json::parse(post("/worlds/play", changed).body);
+  EXPECT_EQ(what_if["what_if"][0]["fact"], changed["what_if"]["fact"]) << what_if;
+  changed["what_if"]["fact"] = "the moon is cheese";
+  EXPECT_EQ(post("/worlds/play", changed).status, 400);
+  changed["what_if"] = {{"fact", fact}, {"after", 99}};
+  EXPECT_EQ(post("/worlds/play", changed).status, 400);
+  EXPECT_EQ(post("/worlds/play", {{"depth", 99}}).status, 400);
+}
+
+TEST_F(ApiServerTest, ACancelledResponseEndsItsStream) {
+  std::string words;
+  for (int i = 0; i < 2000; ++i) words += " word";
+  ApiServerOptions options;
+  const Json script = {{"answers", {{{"when", "talk"}, {"say", words}}}}};
+  options.script = *AnswerScript::parse(script.dump(), "script");
+  serve(options);
+  Json request = {{"model", "m"}, {"input", "talk"}};
+  const std::size_t n_whole =
+      Json::parse(post("/v1/responses", request).body)["usage"]["output_tokens"];
+  ASSERT_GE(n_whole, 2000u);
+  request["stream"] = true;
+  TestClient client(server_->port());
+  client.send(http_text("POST", "/v1/responses", request.dump()));
+  const std::string begin = client.read_until("response.output_text.delta");
+  const std::size_t at = begin.find("resp_");
+  ASSERT_NE(at, std::string::npos) << begin;
+  const std::string id = begin.substr(at, begin.find('"', at) - at);
+
+  const TestResponse cancelled = post(fmt::format("/v1/responses/{}/cancel", id), Json::object());
+
+  ASSERT_EQ(cancelled.status, 200) << cancelled.body;
+  EXPECT_EQ(Json::parse(cancelled.body)["id"], id);
+  const std::string rest = client.read_all();
+  const std::size_t usage = rest.find("\"output_tokens\":");
+  ASSERT_NE(usage, std::string::npos) << rest;
+  EXPECT_LT(std::stoul(rest.substr(usage + 16)), n_whole);
+  EXPECT_EQ(post("/v1/responses/resp_none/cancel", Json::object()).status, 404);
+}
+
+TEST_F(ApiServerTest, TracesPromptAndAnswerForTheOwnerAlone) {
+  const TemporaryDirectory folder;
+  const std::string path = (folder.path() / "trace").string();
+  ApiServerOptions options;
+  options.trace = path;
+  serve(options);
+
+  post("/v1/chat/completions", chat("What are you?", 5));
+
+  server_.reset();
+  std::ifstream file(path);
+  std::string request, answer;
+  std::getline(file, request);
+  std::getline(file, answer);
+  EXPECT_EQ(Json::parse(request)["path"], "/v1/chat/completions");
+  EXPECT_NE(Json::parse(answer)["prompt"].get<std::string>().find("<｜User｜>What are you?"),
+            std::string::npos)
+      << answer;
+  EXPECT_EQ(std::filesystem::status(path).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 TEST_F(ApiServerTest, DrainsAndEnds) {
