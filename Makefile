@@ -8,9 +8,9 @@ BUILD = cmake --build -j $(JOBS) --preset
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-run: build  ## set up, build, play one episode with the built-in model, then count fifty per depth
+run: build  ## set up, build, play one episode with the built-in model, then count thirty per depth
 	build/hadal play </dev/null
-	build/hadal play --episodes 50
+	build/hadal play --episodes 30
 
 build: setup  ## set up, build the program: build/hadal
 	$(CONFIGURE) release && $(BUILD) release --target hadal
@@ -54,9 +54,10 @@ bench: setup  ## the built-in model, then single operators, beside the peaks of 
 	build/hadal bench --ops
 	build/backend_bench
 
-train:  ## train the built-in model (optional LibTorch component; resumes by itself)
+train:  ## train the built-in model in two stages (optional LibTorch component, 2.5 hours; resumes by itself)
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal
-	build-train/hadal train --config models/training/stage1/train.json --out train-out
+	build-train/hadal train --config models/training/mini/stage1.json --config models/training/mini/stage0.json --out train-out/0
+	build-train/hadal train --config models/training/mini/stage1.json --init train-out/0 --seed 2 --out train-out/1
 
 experiments:  ## a small version of the world-model experiment (about 10 minutes; LibTorch): four arms, table, figures
 	tools/setup.sh build train && $(CONFIGURE) train && $(BUILD) train --target hadal

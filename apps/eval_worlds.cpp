@@ -301,7 +301,7 @@ void add_eval_worlds(CLI::App& eval, int& exit_code) {
                    "knobs of the worlds: a JSON object, or a training config with the key text "
                    "(default: the worlds of the built-in model)");
   task->add_option("--domain", flags->domain,
-                   "domains in turn, as a,b, or all (default: those of --options, or household)");
+                   "domains in turn, as a,b, or all (default: those of --options, or all)");
   task->add_option("--depths", flags->depths, "lengths of the shortest plan")
       ->capture_default_str();
   task->add_option("--episodes,--limit", flags->episodes, "per depth")

@@ -24,7 +24,7 @@ std::vector<std::string_view> domain_names() {
 Result<DepthRange> depths_of(const PlayFlags& flags) {
   if (!flags.depth_text.empty()) return parse_depths(flags.depth_text);
   if (flags.depth > 0) return DepthRange{flags.depth, flags.depth};
-  return DepthRange{1, builtin_worlds().trained_depth};
+  return DepthRange{1, worlds::kMaxDepth};
 }
 
 Result<bool> play(PlayFlags flags) {
@@ -67,10 +67,9 @@ void add_play(CLI::App& app, int& exit_code) {
                                       "One episode of a causal world: the world in words, each "
                                       "action with the causes that the model named, the outcome");
   add_engine_flags(*verb, flags->engine);
-  verb->add_option("--domain", flags->domain,
-                   fmt::format("of {}, or several, as a,b, or all; the built-in model knows "
-                               "household only",
-                               fmt::join(domain_names(), ", ")))
+  verb->add_option(
+          "--domain", flags->domain,
+          fmt::format("of {}, or several, as a,b, or all", fmt::join(domain_names(), ", ")))
       ->capture_default_str();
   verb->add_option("--seed", flags->seed, "which world")->capture_default_str();
   verb->add_option("--depth", flags->depth,
@@ -78,8 +77,7 @@ void add_play(CLI::App& app, int& exit_code) {
                                worlds::kMaxDepth, builtin_worlds().trained_depth))
       ->check(CLI::Range(1, worlds::kMaxDepth));
   verb->add_option("--depths", flags->depth_text,
-                   fmt::format("--episodes: range of depths, as 1-{} (default: 1-{}, what the "
-                               "built-in model was trained on)",
+                   fmt::format("--episodes: range of depths (default: 1-{}; trained: 1-{})",
                                worlds::kMaxDepth, builtin_worlds().trained_depth));
   CLI::Option* episodes = verb->add_option(
       "--episodes", flags->episodes,

@@ -15,10 +15,10 @@ namespace hadal {
 
 struct PlayFlags {
   EngineFlags engine;
-  std::string domain = "household";
+  std::string domain = "all";
   std::uint64_t seed = 0;
   int depth = 0;           ///< 0: as the form of the verb chooses
-  std::string depth_text;  ///< --depths; empty: what the built-in model was trained on
+  std::string depth_text;  ///< --depths; empty: all of them
   DepthRange depths;       ///< of many episodes
   std::size_t episodes = 0;
   std::size_t drafts = 0;

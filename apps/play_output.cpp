@@ -87,7 +87,7 @@ void EpisodePrinter::world() const {
   fmt::print("A {} world, found nowhere in the training data (seed {}).\n", world.domain->name,
              world.key.seed);
   fmt::print("{}\n", faint("f fact, m mechanism, g goal, a act, o observation; * leads to the "
-                           "goal; <- from these causes"));
+                           "goal (the model is not told); <- from these causes"));
   const auto events = episode_.graph().events();
   const auto leads_to_goal = episode_.graph().goal_ancestors();
   const auto section = [&](const char* title, EventKind kind) {

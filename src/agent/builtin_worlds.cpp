@@ -1,9 +1,35 @@
 #include "agent/builtin_worlds.h"
 
+#include "worlds/domain.h"
+
 namespace hadal {
+namespace {
+
+/// As key "text" of models/training/mini/stage1-done/train.json has it (tested).
+worlds::WorldOptions world_options() {
+  worlds::WorldOptions world;
+  world.nouns_per_type = 12;
+  world.distractor_ratio = 1.0;
+  world.min_distractors = 2;
+  world.min_mechanisms = 4;
+  world.max_mechanisms = 16;
+  world.hold_out_pairs = true;
+  world.ancestor_marks = false;
+  return world;
+}
+
+worlds::DomainChoice all_domains() {
+  worlds::DomainChoice choice;
+  choice.indices.clear();
+  for (std::size_t i = 0; i < worlds::domains().size(); ++i) choice.indices.push_back(i);
+  return choice;
+}
+
+}  // namespace
 
 const BuiltinWorlds& builtin_worlds() {
-  static const BuiltinWorlds kWorlds = {.world = {}, .domains = {}, .trained_depth = 3};
+  static const BuiltinWorlds kWorlds = {
+      .world = world_options(), .domains = all_domains(), .trained_depth = 4};
   return kWorlds;
 }
 

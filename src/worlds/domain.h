@@ -58,7 +58,7 @@ bool is_held_out_name(std::string_view adjective, std::string_view noun);
 
 /// Domains to draw worlds from: indices into domains(), not empty, each once.
 struct DomainChoice {
-  std::vector<std::size_t> indices = {0};  ///< household, which the first built-in model plays
+  std::vector<std::size_t> indices = {0};  ///< household
 };
 
 /// "household", "finance,supply" or "all". Errors: invalid_argument.

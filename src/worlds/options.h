@@ -1,7 +1,6 @@
-// Every knob of the generator and of the narratives in one place. The defaults are the worlds that
-// the first built-in model is played in (household only): easy enough for a plain transformer,
-// because there is one goal, its ancestors are marked, and every cause stands before its effect. It
-// was trained on harder ones too (models/training). Shares are probabilities, 0..1.
+// Every knob of the generator and of the narratives in one place. The defaults are easy worlds:
+// one goal, whose ancestors are marked, and every cause before its effect. The worlds of the
+// built-in model are those of agent/builtin_worlds.h. Shares are probabilities, 0..1.
 #pragma once
 
 #include <cstddef>
