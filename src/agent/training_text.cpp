@@ -75,7 +75,7 @@ std::vector<Piece> weigh(const Prompt& prompt, const std::vector<float>& turn_we
   EventWeigher events(weights);
   for (const PromptSegment& segment : prompt.segments()) {
     const float weight = in_answer ? turn_weights[n_turns - 1] : weights.text;
-    if (!segment.is_special) {
+    if (!segment.is_special || segment.text.starts_with("<|")) {
       events.add(pieces, segment.text, in_answer ? weight : -1.0f);
     } else if (segment.text == kAssistantToken) {
       pieces.push_back({segment.text, 0.0f});

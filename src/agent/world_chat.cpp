@@ -66,8 +66,10 @@ Result<RequestEnd> WorldChat::answer(const Listener& listener) {
       if (listener.on_step) listener.on_step(step);
       --pursuit.steps_left;
     }
+    message.has_events = true;
     conversation_.messages.push_back(std::move(message));
-    conversation_.messages.push_back({.role = Role::tool, .content = std::move(result)});
+    conversation_.messages.push_back(
+        {.role = Role::tool, .content = std::move(result), .has_events = true});
     if (!pursuit.goal.empty() && worlds::all_hold(pursuit.goal, simulator_.state())) {
       HADAL_TRY(close(listener));
       return RequestEnd::reached;

@@ -1,6 +1,10 @@
 #include "agent/world_chat.h"
 
+#include "agent/builtin_worlds.h"
+#include "agent/training_text.h"
 #include "agent/world_conversation.h"
+#include "chat/prompt_encoder.h"
+#include "tokenizer/tokenizer.h"
 #include "worlds/chat_episode.h"
 #include "worlds/generator.h"
 #include "worlds/test_world.h"
@@ -8,6 +12,8 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <fstream>
+#include <iterator>
 
 namespace hadal {
 namespace {
@@ -24,6 +30,12 @@ class ScriptedModel : public LanguageModel {
   }
   std::deque<Message> script;
 };
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 Message says(std::string text) {
   return {.role = Role::assistant, .content = std::move(text)};
@@ -75,6 +87,42 @@ TEST_F(WorldChatTest, FollowsARequestUntilItsGoalHolds) {
   EXPECT_NE(messages[5].content.find("<|by|><|e90|><|:|>"), std::string::npos);
   EXPECT_NE(messages[7].content.find("<|by|>"), std::string::npos) << "an id of its own";
   EXPECT_TRUE(model_.script.empty());
+}
+
+// What the model reads at work is what it read in training, token for token: here a teacher acts as
+// in a training conversation of the same world.
+TEST_F(WorldChatTest, ReadsAsInTraining) {
+  const auto tokenizer = Tokenizer::from_json(
+      read_file(std::string(HADAL_SOURCE_DIR) + "/models/builtin/tokenizer.json"), "builtin");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  worlds::WorldOptions options = builtin_worlds().world;
+  options.mistake_share = 0.0;
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    const worlds::WorldKey key{.split = worlds::Split::test,
+                               .domain = i % worlds::domains().size(),
+                               .depth = 1 + static_cast<int>(i % 3),
+                               .seed = 1,
+                               .index = i};
+    const auto episode = worlds::training_chat_episode(key, options);
+    ASSERT_EQ(episode.turns.size(), 1u);
+    const worlds::ChatTurn& turn = episode.turns.front();
+    Conversation teacher;
+    add_step(teacher, turn.set_goal);
+    for (const worlds::ChatStep& step : turn.steps) add_step(teacher, step);
+    for (std::size_t m = 0; m < teacher.messages.size(); m += 2)
+      model_.script.push_back(teacher.messages[m]);
+    model_.script.push_back(says(turn.closing));
+    const worlds::World world = worlds::generate_world(key, options);
+    WorldChat chat(world, options, model_);
+
+    ASSERT_EQ(chat.ask(turn.request, {}).value(), RequestEnd::reached) << i;
+
+    const std::string text = worlds::text_of(chat_training_text(key, options, false));
+    const auto prompt = encode_prompt(chat.conversation(), {});
+    ASSERT_TRUE(prompt);
+    EXPECT_EQ(prompt->text(), text);
+    EXPECT_EQ(prompt->encode(*tokenizer), tokenizer->encode(text, SpecialTokens::parse));
+  }
 }
 
 TEST_F(WorldChatTest, LeavesNoTraceOfARequestThatItRefuses) {

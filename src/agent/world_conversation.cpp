@@ -25,7 +25,7 @@ std::string arguments_json(const std::vector<worlds::Argument>& arguments) {
 }  // namespace
 
 Conversation opening_conversation(const worlds::ChatOpening& opening, bool with_tool_section) {
-  Message system{.role = Role::system, .content = opening.system};
+  Message system{.role = Role::system, .content = opening.system, .has_events = true};
   if (with_tool_section) {
     for (const worlds::ToolDefinition& tool : opening.tools)
       system.tools.push_back(tool_definition(tool));
@@ -34,10 +34,10 @@ Conversation opening_conversation(const worlds::ChatOpening& opening, bool with_
 }
 
 void add_step(Conversation& conversation, const worlds::ChatStep& step) {
-  Message act{.role = Role::assistant, .content = step.content};
+  Message act{.role = Role::assistant, .content = step.content, .has_events = true};
   act.tool_calls = {{.id = {}, .name = step.tool, .arguments = arguments_json(step.arguments)}};
   conversation.messages.push_back(std::move(act));
-  conversation.messages.push_back({.role = Role::tool, .content = step.result});
+  conversation.messages.push_back({.role = Role::tool, .content = step.result, .has_events = true});
 }
 
 }  // namespace hadal

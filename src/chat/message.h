@@ -45,6 +45,10 @@ struct Message {
       response_format{};  ///< system, developer: JSON text of the schema to follow
   std::optional<Task> task{};
   bool wo_eos = false;  ///< assistant: leave the turn open, so that the model continues it
+  /// The content is written in events (world-model.md 2.1) by a causal world of ours, or by the
+  /// model that acts there: its structure tokens are special. Never so for words of users or
+  /// clients.
+  bool has_events = false;
 
   bool operator==(const Message&) const = default;
 };

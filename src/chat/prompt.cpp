@@ -52,6 +52,19 @@ void Prompt::add_template(std::string_view text) {
   }
 }
 
+void Prompt::add_events(std::string_view text) {
+  constexpr std::string_view kOpen = "<|", kClose = "|>";
+  while (true) {
+    const std::size_t begin = text.find(kOpen);
+    const std::size_t close = begin == text.npos ? text.npos : text.find(kClose, begin + 2);
+    if (close == text.npos) return add_text(text);
+    const std::size_t end = close + kClose.size();
+    add_text(text.substr(0, begin));
+    add_special(text.substr(begin, end - begin));
+    text.remove_prefix(end);
+  }
+}
+
 std::string Prompt::text() const {
   std::string joined;
   for (const PromptSegment& segment : segments_) joined += segment.text;

@@ -29,6 +29,8 @@ class Prompt {
   void add_text(std::string_view text);
   /// Text of our own templates: the special tokens of prompt_template.h in it become special.
   void add_template(std::string_view text);
+  /// Text of our own worlds (Message::has_events): each "<|name|>" in it becomes special.
+  void add_events(std::string_view text);
   void add_special(std::string_view token);
   /// Tokens that the model itself wrote, between two special tokens: encoding their text again
   /// could split it differently.

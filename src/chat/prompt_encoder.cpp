@@ -42,6 +42,7 @@ class Renderer {
  private:
   Result<void> add_tools(const Turn& turn);
   Result<void> add_response_format(const Turn& turn);
+  void add_content(std::string_view content, bool has_events);
   void add_user(const Turn& turn);
   void add_assistant(const Turn& turn, bool answers_task);
   void add_tool_calls(const std::vector<ToolCall>& calls);
@@ -86,13 +87,20 @@ Result<void> Renderer::add_response_format(const Turn& turn) {
   return {};
 }
 
+void Renderer::add_content(std::string_view content, bool has_events) {
+  if (has_events)
+    prompt_.add_events(content);
+  else
+    prompt_.add_text(content);
+}
+
 void Renderer::add_user(const Turn& turn) {
   prompt_.add_special(kUserToken);
   std::string_view separator;
   for (const TurnBlock& block : turn.blocks) {
     prompt_.add_text(separator);
     if (block.is_tool_result) prompt_.add_text("<tool_result>");
-    prompt_.add_text(block.text);
+    add_content(block.text, block.has_events);
     if (block.is_tool_result) prompt_.add_text("</tool_result>");
     separator = "\n\n";
   }
@@ -110,7 +118,7 @@ void Renderer::add_assistant(const Turn& turn, bool answers_task) {
       prompt_.add_text(message.reasoning_content);
       prompt_.add_special(kThinkEndToken);
     }
-    prompt_.add_text(message.content);
+    add_content(message.content, message.has_events);
     if (!message.tool_calls.empty()) add_tool_calls(message.tool_calls);
   }
   if (!message.wo_eos) prompt_.add_special(kEosToken);
@@ -172,7 +180,7 @@ Result<void> Renderer::add_turn(const std::vector<Turn>& turns, std::size_t i) {
     case Role::system:
     case Role::developer:
       if (turn.role == Role::developer) prompt_.add_special(kUserToken);
-      prompt_.add_text(turn.message->content);
+      add_content(turn.message->content, turn.message->has_events);
       HADAL_TRY(add_tools(turn));
       HADAL_TRY(add_response_format(turn));
       break;

@@ -25,7 +25,8 @@ std::vector<Turn> join_user_side(const Conversation& conversation) {
     }
     if (!may_join(turns, message))
       turns.push_back({&message, i, Role::user, {}, is_tool ? std::nullopt : message.task});
-    turns.back().blocks.push_back({message.content, is_tool, message.tool_call_id});
+    turns.back().blocks.push_back(
+        {message.content, is_tool, message.tool_call_id, message.has_events});
   }
   return turns;
 }

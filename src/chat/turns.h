@@ -17,6 +17,7 @@ struct TurnBlock {
   std::string_view text;  ///< points into the conversation
   bool is_tool_result = false;
   std::string_view tool_call_id{};
+  bool has_events = false;  ///< Message::has_events
 };
 
 /// A message as the prompt shows it. Points into the conversation, which must outlive it.
