@@ -11,6 +11,7 @@ void add_eval(CLI::App& app, int& exit_code) {
   add_eval_worlds(*verb, exit_code);
   add_eval_report(*verb, exit_code);
   add_eval_moe(*verb, exit_code);
+  add_eval_requests(*verb, exit_code);
 }
 
 }  // namespace hadal

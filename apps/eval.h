@@ -10,5 +10,7 @@ void add_eval_worlds(CLI::App& eval, int& exit_code);
 /// eval report: the ablation from the files of its runs.
 void add_eval_report(CLI::App& eval, int& exit_code);
 void add_eval_moe(CLI::App& eval, int& exit_code);
+/// eval requests: plain English in causal worlds.
+void add_eval_requests(CLI::App& eval, int& exit_code);
 
 }  // namespace hadal
