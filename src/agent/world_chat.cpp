@@ -105,12 +105,13 @@ std::optional<RequestEnd> WorldChat::set_goal(const ToolCall& call, Pursuit& pur
   return std::nullopt;
 }
 
-EpisodeStep WorldChat::act(const Message& message) {
+EpisodeStep WorldChat::act(Message& message) {
   const ToolCall& call = message.tool_calls.front();
   const worlds::WrittenHeader header = worlds::parse_act_header(message.content);
   const worlds::WrittenAct written{
       .causes = header.causes, .tool = call.name, .arguments = arguments_of(call)};
   narrator_.act_opened(header.id);
+  message.content = worlds::with_act_id(std::move(message.content), narrator_.current_act());
   return do_act(&written, narrator_, simulator_);
 }
 

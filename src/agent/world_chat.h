@@ -61,7 +61,9 @@ class WorldChat {
   /// Starts to pursue what the call says; or why that ends the request.
   std::optional<RequestEnd> set_goal(const ToolCall& call, Pursuit& pursuit,
                                      const Listener& listener);
-  EpisodeStep act(const Message& message);
+  /// Carries out the call of `message`. An id that is in use is replaced in it by the one that the
+  /// world knows the act by.
+  EpisodeStep act(Message& message);
   /// Lets the model say how it ended.
   Result<void> close(const Listener& listener);
 

@@ -8,7 +8,9 @@
 #include "worlds/chat_episode.h"
 #include "worlds/generator.h"
 #include "worlds/test_world.h"
+#include "worlds/written_event.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -67,7 +69,7 @@ TEST_F(WorldChatTest, FollowsARequestUntilItsGoalHolds) {
   model_.script = {wants("old jar open"),
                    calls("light", "item", "red lamp", "<|act|><|e90|><|by|><|e3|><|:|>"),
                    calls("wash", "item", "big cup", "no header"),
-                   calls("heat", "item", "blue pan", "<|act|><|e91|><|by|><|e90|><|:|>"),
+                   calls("heat", "item", "blue pan", "<|act|><|e90|><|by|><|e90|><|:|>"),
                    says("Done: the old jar is open.")};
   std::vector<std::string> seen;
   const auto end = chat_.ask(
@@ -83,6 +85,14 @@ TEST_F(WorldChatTest, FollowsARequestUntilItsGoalHolds) {
                                             "heat(item: blue pan)", "Done: the old jar is open."}));
   const auto& messages = chat_.conversation().messages;
   ASSERT_EQ(messages.size(), 2u + 2 * 4 + 1);
+  const auto act_id = [&](std::size_t m) {
+    return worlds::parse_act_header(messages[m].content).id;
+  };
+  EXPECT_EQ(act_id(4), 90) << "as written";
+  ASSERT_TRUE(act_id(8));
+  EXPECT_NE(act_id(8), 90) << "in use: the world gives it another";
+  EXPECT_NE(messages[9].content.find(fmt::format("<|by|><|e{}|>", *act_id(8))), std::string::npos)
+      << messages[9].content;
   EXPECT_TRUE(messages[3].content.starts_with("<|goal|>"));
   EXPECT_NE(messages[5].content.find("<|by|><|e90|><|:|>"), std::string::npos);
   EXPECT_NE(messages[7].content.find("<|by|>"), std::string::npos) << "an id of its own";

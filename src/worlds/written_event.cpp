@@ -1,11 +1,14 @@
 #include "worlds/written_event.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <string>
 
 namespace hadal::worlds {
 namespace {
 
+constexpr std::string_view kActOpener = "<|act|>";
 constexpr std::string_view kHeaderEnd = "<|:|>";
 constexpr std::string_view kCloser = "<|/ev|>";
 
@@ -45,7 +48,6 @@ std::optional<std::vector<int>> parse_causes(std::string_view text) {
 }
 
 WrittenHeader parse_act_header(std::string_view text) {
-  constexpr std::string_view kActOpener = "<|act|>";
   const std::size_t begin = text.find(kActOpener);
   if (begin == std::string_view::npos) return {};
   text.remove_prefix(begin + kActOpener.size());
@@ -56,6 +58,14 @@ WrittenHeader parse_act_header(std::string_view text) {
   if (!ids.empty()) header.id = ids.front();
   if (by != std::string_view::npos) header.causes = read_causes(text.substr(by));
   return header;
+}
+
+std::string with_act_id(std::string text, int id) {
+  const std::optional<int> written = parse_act_header(text).id;
+  if (!written) return text;
+  const std::string old_token = fmt::format("<|e{}|>", *written);
+  const std::size_t place = text.find(old_token, text.find(kActOpener));
+  return text.replace(place, old_token.size(), fmt::format("<|e{}|>", id));
 }
 
 std::optional<WrittenAct> parse_act(std::string_view text) {

@@ -39,6 +39,8 @@ struct WrittenHeader {
 };
 /// Reads it wherever it stands in `text`; empty if there is none.
 WrittenHeader parse_act_header(std::string_view text);
+/// The same text with another id for its act; unchanged if its header names none.
+std::string with_act_id(std::string text, int id);
 
 /// An answer as a model wrote it behind prefix_pieces: the causes it names, and what it says before
 /// its reasons. Nothing if there is no body.
