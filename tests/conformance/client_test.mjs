@@ -329,7 +329,7 @@ const cases = {
   // --- responses
 
   async responses_answer_and_stream_the_same() {
-    const question = { model: "m", input: "What are you?", max_output_tokens: 30 };
+    const question = { model: "m", input: "What are you?", max_output_tokens: 100 };
     const whole = await chat.responses.create(question);
     const stream = chat.responses.stream(question);
     const events = await collect(stream);

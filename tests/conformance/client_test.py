@@ -194,8 +194,8 @@ def completions_echo_and_score():
 # --- responses
 
 def responses_answer_and_stream_the_same():
-    whole = chat.responses.create(model="m", input="What are you?", max_output_tokens=30)
-    with chat.responses.stream(model="m", input="What are you?", max_output_tokens=30) as stream:
+    whole = chat.responses.create(model="m", input="What are you?", max_output_tokens=100)
+    with chat.responses.stream(model="m", input="What are you?", max_output_tokens=100) as stream:
         events = list(stream)
         same(stream.get_final_response().output_text, whole.output_text)
     kinds = [e.type for e in events]
