@@ -31,9 +31,8 @@ struct RunFlags {
 };
 
 constexpr const char* kAboutBuiltin =
-    "This is Hadal's built-in model: a small DeepSeek-V4-architecture model trained on six kinds "
-    "of "
-    "toy worlds, nothing else.\n"
+    "This is Hadal's built-in model: a small DeepSeek-V4-architecture model trained on six "
+    "kinds of toy worlds, nothing else.\n"
     "It plans and acts in one (hadal run --domain household, hadal play) and can say what it is; "
     "for real questions give a model with -m.\n";
 
@@ -98,7 +97,7 @@ Result<void> run(RunFlags flags, bool prompt_given, bool temperature_given) {
   };
   if (prompt_given) return answer(flags.prompt);
   if (::isatty(STDIN_FILENO) == 0) return answer({std::istreambuf_iterator<char>(std::cin), {}});
-  if (builtin && !speaks_of_chat(flags)) flags.domain = "all";
+  if (builtin && flags.domain.empty() && !speaks_of_chat(flags)) flags.domain = "all";
   if (!flags.domain.empty()) return chat_in_world(model, {flags.domain, flags.sampling.seed});
   if (flags.raw)
     return error(ErrorCode::invalid_argument,
@@ -147,9 +146,8 @@ void add_run(CLI::App& app, int& exit_code) {
   verb->add_option(
       "--domain", flags->domain,
       "talk about a causal world of this domain (or of several, as a,b, or all), which "
-      "--seed chooses: what is asked for is done there by tool calls (default on a terminal with "
-      "the "
-      "built-in model: all)");
+      "--seed chooses: what is asked for is done there by tool calls (default on a terminal "
+      "with the built-in model: all)");
   verb->add_option("--think", flags->think, "reasoning: off, high, max")
       ->check(CLI::IsMember({"off", "high", "max"}))
       ->capture_default_str();
