@@ -68,6 +68,20 @@ TEST(Prompt, EncodesAsItsWholeTextWould) {
   }
 }
 
+TEST(Prompt, HasStructureTokensInEventsAlone) {
+  const std::string told = "So: <|fact|><|e7|><|:|> the lamp is lit.<|/ev|> a <| b";
+  Prompt events, text;
+  events.add_events(told);
+  text.add_text(told);
+  std::vector<std::string> special;
+  for (const PromptSegment& segment : events.segments())
+    if (segment.is_special) special.push_back(segment.text);
+  EXPECT_EQ(special, (std::vector<std::string>{"<|fact|>", "<|e7|>", "<|:|>", "<|/ev|>"}));
+  EXPECT_EQ(events.text(), told);
+  ASSERT_EQ(text.segments().size(), 1u);
+  EXPECT_FALSE(text.segments().front().is_special);
+}
+
 TEST(Prompt, JoinsTextsBetweenSpecialTokens) {
   const Prompt prompt = encoded(rich_conversation("x"), ThinkMode::max);
   for (std::size_t i = 1; i < prompt.segments().size(); ++i)
