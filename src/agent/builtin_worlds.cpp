@@ -18,18 +18,11 @@ worlds::WorldOptions world_options() {
   return world;
 }
 
-worlds::DomainChoice all_domains() {
-  worlds::DomainChoice choice;
-  choice.indices.clear();
-  for (std::size_t i = 0; i < worlds::domains().size(); ++i) choice.indices.push_back(i);
-  return choice;
-}
-
 }  // namespace
 
 const BuiltinWorlds& builtin_worlds() {
   static const BuiltinWorlds kWorlds = {
-      .world = world_options(), .domains = all_domains(), .trained_depth = 4};
+      .world = world_options(), .domains = *worlds::parse_domain_choice("all"), .trained_depth = 4};
   return kWorlds;
 }
 

@@ -19,24 +19,20 @@ using worlds::Piece;
 
 constexpr std::string_view kAssistantToken = "<｜Assistant｜>";
 
-/// Cuts text at its structure tokens and weighs it. Headers are random (ids) or given (causes),
-/// except in the model's own acts.
+/// Weighs events: stretches of text and the structure tokens between them (Message::has_events).
+/// Headers are random (ids) or given (causes), except in the model's own acts.
 class EventWeigher {
  public:
   explicit EventWeigher(const worlds::LossWeights& weights) : weights_(weights) {}
 
-  /// @param answer_weight  of text that the model itself is to write; negative for everything else
-  void add(std::vector<Piece>& pieces, std::string_view text, float answer_weight) {
-    while (!text.empty()) {
-      const std::size_t begin = text.find("<|");
-      const std::size_t end = begin == std::string_view::npos ? begin : text.find("|>", begin);
-      const std::string_view plain =
-          text.substr(0, end == std::string_view::npos ? text.size() : begin);
-      if (!plain.empty()) pieces.push_back({std::string(plain), weight(answer_weight)});
-      if (end == std::string_view::npos) return;
-      add_token(pieces, text.substr(begin, end + 2 - begin), answer_weight);
-      text.remove_prefix(end + 2);
-    }
+  static bool is_structure_token(const PromptSegment& segment) {
+    return segment.is_special && segment.text.starts_with("<|");
+  }
+
+  /// @param answer_weight  of what the model itself is to write; negative for everything else
+  void add(std::vector<Piece>& pieces, const PromptSegment& segment, float answer_weight) {
+    if (segment.is_special) return add_token(pieces, segment.text, answer_weight);
+    pieces.push_back({segment.text, weight(answer_weight)});
   }
 
  private:
@@ -75,8 +71,8 @@ std::vector<Piece> weigh(const Prompt& prompt, const std::vector<float>& turn_we
   EventWeigher events(weights);
   for (const PromptSegment& segment : prompt.segments()) {
     const float weight = in_answer ? turn_weights[n_turns - 1] : weights.text;
-    if (!segment.is_special || segment.text.starts_with("<|")) {
-      events.add(pieces, segment.text, in_answer ? weight : -1.0f);
+    if (!segment.is_special || EventWeigher::is_structure_token(segment)) {
+      events.add(pieces, segment, in_answer ? weight : -1.0f);
     } else if (segment.text == kAssistantToken) {
       pieces.push_back({segment.text, 0.0f});
       in_answer = true;

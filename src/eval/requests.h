@@ -18,10 +18,6 @@ struct RequestRow {
   worlds::WorldKey key;
   bool understood;  ///< the model set the goal that was meant
   bool reached;     ///< and made it hold within worlds::step_budget()
-  friend bool operator==(const RequestRow& a, const RequestRow& b) {
-    return a.key.index == b.key.index && a.key.depth == b.key.depth &&
-           a.understood == b.understood && a.reached == b.reached;
-  }
 };
 
 struct RequestOptions {
