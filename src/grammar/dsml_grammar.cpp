@@ -37,6 +37,10 @@ class DsmlWriter {
       ways.push_back(one);
     }
     builder_.define_rule(call, builder_.split(std::move(ways)));
+    std::optional<StateId> content;
+    if (options_.content != nullptr) {
+      HADAL_ASSIGN(content, schema_text(*options_.content));
+    }
     for (const auto& writer : writers_) HADAL_TRY(writer->write_rules());
 
     const StateId closed = tag("</", "tool_calls>", kReturn);
@@ -48,9 +52,11 @@ class DsmlWriter {
       builder_.decide(more, {closed, one});
     }
     const StateId block = tag("<", "tool_calls>", builder_.literal("\n", one));
-    StateId answer = builder_.literal("\n\n", block);
+    const StateId calls_alone = builder_.literal("\n\n", block);
+    StateId answer = calls_alone;
     if (options_.use == ToolUse::possible) {
-      answer = builder_.split({free_text(kReturn), free_text(block)});
+      answer = content ? builder_.split({*content, calls_alone})
+                       : builder_.split({free_text(kReturn), free_text(block)});
     }
     if (!options_.reasoning_end.empty())
       answer = free_text(builder_.special_token(options_.reasoning_end, answer));
@@ -69,6 +75,15 @@ class DsmlWriter {
     const StateId loop = builder_.undecided();
     builder_.decide(loop, {next, read_char(builder_, CharSet::all(), CharEncoding::utf8, loop)});
     return loop;
+  }
+
+  // The JSON text of a value, and nothing behind it.
+  Result<StateId> schema_text(const nlohmann::ordered_json& schema) {
+    documents_.push_back(std::make_unique<SchemaDocument>(schema, options_.content_field));
+    writers_.push_back(
+        std::make_unique<SchemaWriter>(builder_, *documents_.back(), JsonSpace::single));
+    HADAL_ASSIGN(const Conjunction all, documents_.back()->conjunction_of({&schema}));
+    return builder_.call(writers_.back()->rule_of(all, StringForm::json), kReturn);
   }
 
   Result<StateId> invoke(const DsmlTool& tool) {

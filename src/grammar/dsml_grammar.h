@@ -9,6 +9,9 @@
 //   </｜DSML｜invoke>
 //   </｜DSML｜tool_calls>
 //
+// Where an output format is asked for too, a JSON text that satisfies its schema stands instead of
+// the free text: either that text, or calls.
+//
 // Parameters come in the order of `properties`, each at most once, and only those that the schema
 // names. Behind the block only the end of the text may follow.
 #pragma once
@@ -44,6 +47,9 @@ enum class ToolUse : std::uint8_t {
 struct DsmlOptions {
   ToolUse use = ToolUse::possible;
   bool one_call_only = false;  ///< parallel_tool_calls: false
+  /// The schema of an answer without calls, used during the call only; nullptr: free text.
+  const nlohmann::ordered_json* content = nullptr;
+  std::string content_field = "response_format";  ///< names that schema in messages
   /// The text begins with reasoning that this special token ends ("</think>"); empty: it does not.
   std::string reasoning_end;
 };

@@ -104,6 +104,32 @@ TEST(DsmlGrammar, ForcesTheBlockWhenRequired) {
   EXPECT_FALSE(accepts_prefix(grammar, spelled("^\n\n<~tool_calls>\n" + call + call)));
 }
 
+TEST(DsmlGrammar, AnOutputFormatLeavesTheSchemaOrCalls) {
+  const Json schema = Json::parse(R"({"type": "object", "properties": {
+      "answer": {"type": "string"}}, "required": ["answer"], "additionalProperties": false})");
+  DsmlOptions options;
+  options.content = &schema;
+  options.reasoning_end = "</think>";
+  const auto grammar = share(compile_dsml(tools(), options));
+  const std::string block(kBlock);
+  const std::string json = R"({"answer": "3"})";
+
+  EXPECT_TRUE(accepts(grammar, spelled("Hm.^" + json)));
+  EXPECT_TRUE(accepts(grammar, spelled("Hm.^" + block)));
+  EXPECT_FALSE(accepts(grammar, spelled("Hm.^")));
+  EXPECT_FALSE(accepts_prefix(grammar, spelled("^text")));
+  EXPECT_FALSE(accepts_prefix(grammar, spelled("^{\"other\"")));
+  EXPECT_FALSE(accepts_prefix(grammar, spelled("^" + json + block)));
+
+  const Json refused = Json::parse(R"({"not": {"type": "string"}})");
+  options.content = &refused;
+  options.content_field = "text.format.schema";
+  const auto error = compile_dsml(tools(), options);
+  ASSERT_FALSE(error.has_value());
+  EXPECT_NE(error.error().message.find("text.format.schema"), std::string::npos)
+      << error.error().message;
+}
+
 TEST(DsmlGrammar, RefusesWhatATagCannotHold) {
   EXPECT_FALSE(compile_dsml({}, {}).has_value());
   const std::vector<DsmlTool> bad = {{"a\"b", nullptr}};

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "chat/prompt_template.h"
+#include "formats/json_limits.h"
 #include "grammar/dsml_grammar.h"
 #include "grammar/gbnf.h"
 #include "grammar/json_schema.h"
@@ -13,6 +14,18 @@
 #include <vector>
 
 namespace hadal {
+namespace {
+
+/// Of json_object or json_schema.
+Result<nlohmann::ordered_json> schema_of(const OutputFormat& output) {
+  if (output.kind == OutputFormat::Kind::json_object)
+    return nlohmann::ordered_json{{"type", "object"}};
+  const JsonLimits limits{.max_depth = grammar::kMaxSchemaDepth,
+                          .max_bytes = grammar::kMaxSchemaBytes};
+  return parse_ordered_json(output.text, output.field, limits);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<AnswerGrammars>> AnswerGrammars::create(const Tokenizer& tokenizer,
                                                                std::int32_t eos,
@@ -52,13 +65,17 @@ Result<std::shared_ptr<const grammar::Grammar>> AnswerGrammars::find_or_compile(
 Result<AnswerRules> AnswerGrammars::rules_for(const ApiRequest& request, bool opens_reasoning) {
   using Kind = OutputFormat::Kind;
   const OutputFormat& output = request.output;
-  if (output.kind == Kind::text)
-    return request.tools.empty() ? AnswerRules{} : rules_for_tools(request, opens_reasoning);
-  if (!request.tools.empty() && request.tool_choice.mode != ToolChoice::Mode::none) {
+  const bool may_call =
+      !request.tools.empty() && request.tool_choice.mode != ToolChoice::Mode::none;
+  const bool is_json = output.kind == Kind::json_object || output.kind == Kind::json_schema;
+  if (may_call && (output.kind == Kind::text || (is_json && has_dsml_)))
+    return rules_for_tools(request, opens_reasoning);
+  if (output.kind == Kind::text) return AnswerRules{};
+  if (may_call) {
     return error(ErrorCode::unsupported,
-                 "{}: an output format together with tools is not supported; set tool_choice to "
-                 "\"none\", or ask in two requests",
-                 output.field);
+                 "{}: {} together with tools is not supported; set tool_choice to \"none\", or ask "
+                 "in two requests",
+                 output.field, is_json ? "an output format for this model" : "a grammar");
   }
   const std::string key = fmt::format("{} {}", static_cast<int>(output.kind), output.text);
   HADAL_ASSIGN(auto compiled, find_or_compile(key, [&]() -> Result<grammar::Grammar> {
@@ -81,7 +98,6 @@ Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
                                                     bool opens_reasoning) {
   using Mode = ToolChoice::Mode;
   const Mode mode = request.tool_choice.mode;
-  if (mode == Mode::none) return AnswerRules{};
   const bool must_call = mode == Mode::required || mode == Mode::named;
   if (!has_dsml_) {
     if (!must_call) return AnswerRules{};
@@ -103,10 +119,18 @@ Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
       schemas.push_back(nlohmann::ordered_json::parse(tool.parameters, nullptr, false));
     tools.push_back({.name = tool.name, .parameters = has_schema ? &schemas.back() : nullptr});
   }
-  const grammar::DsmlOptions options{
-      .use = must_call ? grammar::ToolUse::required : grammar::ToolUse::possible,
-      .one_call_only = !request.parallel_tool_calls,
-      .reasoning_end = opens_reasoning ? std::string(kThinkEndToken) : std::string()};
+  grammar::DsmlOptions options;
+  options.use = must_call ? grammar::ToolUse::required : grammar::ToolUse::possible;
+  options.one_call_only = !request.parallel_tool_calls;
+  if (opens_reasoning) options.reasoning_end = kThinkEndToken;
+  nlohmann::ordered_json content;
+  if (request.output.kind != OutputFormat::Kind::text && !must_call) {
+    HADAL_ASSIGN(content, schema_of(request.output));
+    key += fmt::format("\ncontent {}", content.dump());
+    options.content = &content;
+    options.content_field = request.output.field;
+    is_strict = true;  // as what the whole answer must be
+  }
   auto compiled = find_or_compile(key, [&] { return grammar::compile_dsml(tools, options); });
   if (compiled) return AnswerRules{.grammar = std::move(*compiled)};
   if (is_strict) return compiled.error();

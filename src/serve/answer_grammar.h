@@ -33,7 +33,7 @@ class AnswerGrammars {
                                                         std::int32_t eos, std::size_t vocab_size);
 
   /// Errors: those of the grammar compilers, naming the request's field; unsupported (tools
-  /// together with an output format). A tool whose schema is beyond the compiler is an error only
+  /// together with a grammar). A tool whose schema is beyond the compiler is an error only
   /// if it is `strict`. Any thread; off the engine's, as it takes time.
   Result<AnswerRules> rules_for(const ApiRequest& request, bool opens_reasoning);
 
