@@ -103,8 +103,8 @@ std::string result_line(const CaseResult& result) {
                   100 * spread_of(shares(result)).median,
                   prefill ? fmt::format("{} peak", name_of(result.operands)) : "memory read");
   if (c.n_drafts > 0) {
-    line += fmt::format("; {} drafts a step, {} of {} accepted", c.n_drafts, result.n_accepted,
-                        result.n_drafted);
+    line += fmt::format("; {} drafts a step, {} of {} accepted", c.n_drafts,
+                        result.drafts.n_accepted, result.drafts.n_drafted);
   }
   return line + "\n";
 }
@@ -238,8 +238,8 @@ Json result_json(const CaseResult& result) {
   json[prefill ? "gop_s_all" : "gb_s_all"] = rate;
   json["ceiling_all"] = ceiling;
   if (c.n_drafts > 0) {
-    json["n_drafted"] = result.n_drafted;
-    json["n_accepted"] = result.n_accepted;
+    json["n_drafted"] = result.drafts.n_drafted;
+    json["n_accepted"] = result.drafts.n_accepted;
   }
   if (!result.operators.empty()) {
     json["operators"] = operators_json(result);

@@ -36,8 +36,7 @@ class Player {
   /// Applies what the model wrote and prepares the next turn.
   const EpisodeStep& absorb(const Generation& generation, const StopTokens& stops) {
     episode_.n_generated_tokens += generation.tokens.size();
-    episode_.n_drafted += generation.n_drafted;
-    episode_.n_accepted += generation.n_accepted;
+    episode_.drafts += generation.drafts;
     episode_.steps.push_back(telling_.absorb(tokenizer_->decode(generation.tokens)));
     episode_.solved = telling_.solved();
     next_ = {generation.tokens.back()};  // chosen, but not yet in the state

@@ -4,6 +4,7 @@
 
 #include "agent/episode_start.h"
 #include "agent/telling.h"
+#include "engine/draft_counts.h"
 #include "engine/model/model.h"
 #include "tokenizer/tokenizer.h"
 
@@ -20,8 +21,7 @@ struct Episode {
   bool solved = false;
   std::size_t n_prompt_tokens = 0;  ///< of all turns
   std::size_t n_generated_tokens = 0;
-  std::size_t n_drafted = 0;  ///< by the MTP block
-  std::size_t n_accepted = 0;
+  DraftCounts drafts = {};  ///< of the MTP block
 };
 
 struct EpisodeOptions {

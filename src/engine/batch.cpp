@@ -79,6 +79,7 @@ Batch::Running::Running(GenerationRequest r) : request(std::move(r)), next(reque
 }
 
 std::size_t Batch::Running::n_drafts() const {
+  static_assert(DraftCounts::kMaxDrafts == SequenceState::kMaxRollback - 1);
   if (request.drafts_must_pay && !policy.wants_drafts()) return 0;
   const std::size_t left = request.max_tokens - result.tokens.size();
   return std::min({request.n_drafts, left - 1, SequenceState::kMaxRollback - 1});
@@ -119,7 +120,9 @@ void Batch::Running::verify(const ForwardOutput& output, std::size_t first_row) 
     choose(output.row(first_row + i), start + i + 1);
     const bool has_draft = i + 1 < fed.size();
     if (has_draft && fed[i + 1] != result.tokens.back()) break;
-    if (has_draft && !done) ++result.n_accepted;
+    if (!has_draft || done) continue;
+    ++result.drafts.n_accepted;
+    ++result.drafts.n_accepted_at[i];
   }
 }
 

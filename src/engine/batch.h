@@ -1,6 +1,7 @@
 // Sequences on their way together: requests join and leave between the passes of a model.
 #pragma once
 
+#include "engine/draft_counts.h"
 #include "engine/model/model.h"
 #include "engine/sampling/sampler.h"
 
@@ -54,8 +55,7 @@ struct Generation {
   std::vector<std::int32_t> tokens;
   StopReason stop_reason = StopReason::length;
   /// The last chosen token is never in `state` yet: put it in front of the next prompt to continue.
-  std::size_t n_drafted = 0;
-  std::size_t n_accepted = 0;
+  DraftCounts drafts = {};
 };
 
 /// The tokens of a request depend on the model, its prompt and its seed alone: not on its

@@ -50,8 +50,10 @@ void Batch::chain_drafts(std::vector<Running*> drafting, std::vector<MtpInput> i
   }
   while (!drafting.empty()) {
     for (std::size_t i = 0; i < drafting.size(); ++i) {
+      DraftCounts& counts = drafting[i]->result.drafts;
+      counts.n_steps += drafting[i]->next.size() == 1;
+      ++counts.n_drafted;
       drafting[i]->next.push_back(argmax(output.row(i)));
-      ++drafting[i]->result.n_drafted;
     }
     inputs.clear();
     std::vector<Running*> going_on;

@@ -56,6 +56,7 @@ struct Answer {
   Usage usage;  ///< of all choices
   std::optional<Timings> timings;
   std::string warning{};  ///< for the client's user; empty: none. told by Protocol::chat
+  bool is_cancelled = false;  ///< ended by a request; told by Protocol::responses
 };
 
 Answer make_answer(const Completion& completion, const Usage& usage);

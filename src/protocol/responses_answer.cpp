@@ -45,7 +45,10 @@ class ResponsesStream final : public AnswerStream {
     std::string frames = close("completed");
     Json response = object({.status = status, .output = output_, .usage = &answer.usage});
     final_object_ = json_text(response);
-    return frames + frame(fmt::format("response.{}", status), {{"response", std::move(response)}});
+    // OpenAI has no event of its own for cancelled ones; the response inside tells.
+    const std::string_view type =
+        status == "completed" ? "response.completed" : "response.incomplete";
+    return frames + frame(type, {{"response", std::move(response)}});
   }
 
   std::string fail(const ApiError& error) override {

@@ -98,6 +98,7 @@ Json call_item(const ApiTool& tool, std::string_view id, std::string_view status
 }
 
 std::string_view response_status(const Answer& answer) {
+  if (answer.is_cancelled) return "cancelled";
   const bool is_cut =
       !answer.choices.empty() && answer.choices.front().finish_reason == FinishReason::length;
   return is_cut ? "incomplete" : "completed";

@@ -43,7 +43,7 @@ ResponseJson reasoning_part(std::string_view text);
 ResponseJson summary_part(std::string_view text);
 
 struct ResponseState {
-  std::string_view status;  ///< in_progress, completed, incomplete, failed
+  std::string_view status;  ///< in_progress, completed, incomplete, cancelled, failed
   ResponseJson output = ResponseJson::array();
   const Usage* usage = nullptr;  ///< none while in progress
   const ApiError* error = nullptr;
@@ -53,7 +53,7 @@ struct ResponseState {
 ResponseJson response_object(std::string_view id, const AnswerHead& head,
                              const ResponseJson& fields, ResponseState state);
 
-/// completed, or incomplete when the limit was reached.
+/// completed, incomplete when the limit was reached, or cancelled.
 std::string_view response_status(const Answer& answer);
 
 }  // namespace hadal

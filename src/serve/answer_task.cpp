@@ -336,8 +336,7 @@ void AnswerTask::end_choice(std::size_t choice, AnswerChoice answer, const JobEn
     sum_.prefix.diverged_at = end.prefix.diverged_at;
     sum_.prefix.from_disk |= end.prefix.from_disk;
   }
-  sum_.n_drafted += end.n_drafted;
-  sum_.n_accepted += end.n_accepted;
+  sum_.drafts += end.drafts;
   sum_.n_preemptions += end.n_preemptions;
   sum_.times.queued_seconds = std::max(sum_.times.queued_seconds, end.times.queued_seconds);
   sum_.times.prefill_seconds += end.times.prefill_seconds;
@@ -349,10 +348,13 @@ void AnswerTask::end_choice(std::size_t choice, AnswerChoice answer, const JobEn
 void AnswerTask::complete() {
   if (has_failed_) return;
   if (error_) return fail(*error_);
+  answer_.is_cancelled = sum_.outcome == JobOutcome::cancelled;
   answer_.usage.n_cached_tokens = sum_.prefix.n_restored;
   answer_.timings = Timings{.prefill_seconds = sum_.times.prefill_seconds,
                             .decode_seconds = sum_.times.decode_seconds};
-  record(is_gone_ ? "cancelled" : finish_reason_name(answer_.choices.front().finish_reason));
+  record(is_gone_ || answer_.is_cancelled
+             ? "cancelled"
+             : finish_reason_name(answer_.choices.front().finish_reason));
   if (stream_) {
     begin(answer_.usage.n_cached_tokens);
     std::string frames = stream_->end(answer_);
@@ -400,8 +402,9 @@ void AnswerTask::record(std::string_view outcome) const {
       .prefill_seconds = sum_.times.prefill_seconds,
       .decode_seconds = sum_.times.decode_seconds,
       .total_seconds = seconds_between(arrived_, now),
-      .n_drafted = sum_.n_drafted,
-      .n_accepted = sum_.n_accepted};
+      .drafts = sum_.drafts,
+      .n_choices = answer_.choices.size(),
+      .max_tokens = request_.options.max_tokens};
   context_.metrics.add(r);
   const double rate = r.decode_seconds > 0 && r.n_completion > 1
                           ? static_cast<double>(r.n_completion - 1) / r.decode_seconds
@@ -414,7 +417,8 @@ void AnswerTask::record(std::string_view outcome) const {
            "queued_s={:.3f} ttft_s={:.3f} decode_tok_s={:.1f} drafts={}/{} preempted={}{}",
            request_id_, r.outcome, r.n_prompt, r.n_restored, sum_.prefix.from_disk ? " (disk)" : "",
            r.n_repeated, why, r.n_completion, r.queued_seconds, r.first_token_seconds, rate,
-           r.n_accepted, r.n_drafted, sum_.n_preemptions, answer_.warning.empty() ? "" : " loop=1");
+           r.drafts.n_accepted, r.drafts.n_drafted, sum_.n_preemptions,
+           answer_.warning.empty() ? "" : " loop=1");
 }
 
 }  // namespace hadal

@@ -53,7 +53,7 @@ struct JobEnd {
   JobOutcome outcome = JobOutcome::stopped;
   Error error{};  ///< of refused
   std::size_t n_tokens = 0;
-  std::size_t n_drafted = 0, n_accepted = 0;
+  DraftCounts drafts;
   std::size_t n_preemptions = 0;
   PrefixUse prefix;
   JobTimes times;

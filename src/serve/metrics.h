@@ -1,6 +1,7 @@
 // What the server counts, as Prometheus reads it (serving.md section 7, api.md 3.7, 3.8).
 #pragma once
 
+#include "serve/histogram.h"
 #include "serve/scheduler.h"
 
 #include <array>
@@ -10,25 +11,8 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace hadal {
-
-/// Observations by upper bounds.
-class Histogram {
- public:
-  explicit Histogram(std::vector<double> bounds)
-      : bounds_(std::move(bounds)), counts_(bounds_.size() + 1, 0) {}
-  void observe(double value);
-  /// Lines NAME_bucket, NAME_sum, NAME_count, with the type.
-  void write(std::string& out, std::string_view name, std::string_view help,
-             std::string_view labels) const;
-
- private:
-  std::vector<double> bounds_;
-  std::vector<std::uint64_t> counts_;  ///< one more than bounds
-  double sum_ = 0;
-};
 
 /// One finished request, for sums and the log.
 struct RequestRecord {
@@ -37,7 +21,8 @@ struct RequestRecord {
   std::string_view prefix_miss;
   double queued_seconds = 0, first_token_seconds = 0, prefill_seconds = 0, decode_seconds = 0,
          total_seconds = 0;
-  std::size_t n_drafted = 0, n_accepted = 0;
+  DraftCounts drafts;
+  std::size_t n_choices = 0, max_tokens = 0;  ///< as asked for; max_tokens 0: no limit
 };
 
 /// Sums since the start, over requests that have ended.
@@ -64,11 +49,21 @@ class ServerMetrics {
   std::string text(const SchedulerState& state, const SchedulerTotals& totals) const;
 
  private:
+  // Under the lock:
+  void write_own(std::string& out, const SchedulerState& state,
+                 const SchedulerTotals& totals) const;
+  void write_vllm(std::string& out, const SchedulerState& state,
+                  const SchedulerTotals& totals) const;
+  void write_llama(std::string& out, const SchedulerState& state,
+                   const SchedulerTotals& totals) const;
+
   mutable std::mutex mutex_;
   std::string model_name_;
   std::map<int, std::uint64_t> http_;  ///< by status
   ServerSums sums_;
-  std::uint64_t n_drafted_ = 0, n_accepted_ = 0, n_repairs_ = 0, n_loops_ = 0;
+  DraftCounts drafts_;
+  std::uint64_t n_repairs_ = 0, n_loops_ = 0;
+  std::size_t most_tokens_ = 0;  ///< of prompt and answer of one request
   double prefill_seconds_ = 0, decode_seconds_ = 0;
   Histogram first_token_{{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}};
   Histogram token_gap_{{.001, .0025, .005, .01, .025, .05, .1, .2, .4, .8, 1.6, 3.2}};
@@ -78,6 +73,9 @@ class ServerMetrics {
   Histogram decode_{{.05, .1, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}};
   Histogram prompt_tokens_{{1, 10, 100, 500, 1000, 2500, 5000, 10000, 50000, 100000, 500000}};
   Histogram completion_tokens_{{1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10000}};
+  Histogram inference_{{.05, .1, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}};
+  Histogram n_choices_{{1, 2, 5, 10, 20}};
+  Histogram max_tokens_{{1, 10, 100, 500, 1000, 2500, 5000, 10000, 50000, 100000, 500000}};
 };
 
 }  // namespace hadal

@@ -404,6 +404,7 @@ void Scheduler::learn(const Batch::Pass& pass) {
   totals_.n_prompt_tokens += pass.n_prompt_tokens;
   totals_.n_decoded_tokens += pass.n_decoded;
   totals_.n_sequences_in_passes += pass.n_sequences;
+  totals_.pass_tokens.observe(static_cast<double>(pass.n_prompt_tokens + pass.n_decoded));
   totals_.busy_seconds += pass.seconds;
   (pass.n_prompt_tokens > 0 ? totals_.prefill_seconds : totals_.decode_seconds) += pass.seconds;
 }
@@ -457,8 +458,7 @@ void Scheduler::preempt_if_short() {
 
 void Scheduler::preempt(Task& task) {
   const Generation generation = batch_.remove(task.slot);
-  task.end.n_drafted += generation.n_drafted;
-  task.end.n_accepted += generation.n_accepted;
+  task.end.drafts += generation.drafts;
   ++task.end.n_preemptions;
   keep_snapshot(task);  // stays only if there is room
   task.state.reset();
@@ -482,8 +482,7 @@ void Scheduler::end(Task& task, const Generation& generation) {
     }
   }
   end.n_tokens = task.job.max_tokens == 0 ? 0 : task.n_said;
-  end.n_drafted += generation.n_drafted;
-  end.n_accepted += generation.n_accepted;
+  end.drafts += generation.drafts;
   const auto now = Clock::now();
   if (!task.started) end.times.queued_seconds = seconds_between(task.submitted, now);
   if (task.started)

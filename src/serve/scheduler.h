@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/batch.h"
+#include "serve/histogram.h"
 #include "serve/job.h"
 #include "serve/prefix_cache.h"
 
@@ -49,6 +50,7 @@ struct SchedulerTotals {
   std::uint64_t n_preemptions = 0;
   double busy_seconds = 0;
   double prefill_seconds = 0, decode_seconds = 0;  ///< of passes with and without prompt tokens
+  Histogram pass_tokens{{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048}};
 };
 
 class Scheduler {

@@ -587,6 +587,27 @@ const cases = {
     const byToken = new Anthropic({ baseURL: locked, apiKey: null, authToken: key, maxRetries: 0 });
     await byToken.messages.create(question);
   },
+
+  async queue_is_bounded() {
+    const many = { type: "array", items: { type: "integer" }, minItems: 8000 };  // takes seconds
+    const long = { model: "m", messages: user("x"), stream: true,
+      response_format: { type: "json_schema", json_schema: { name: "many", schema: many } } };
+    const question = { model: "m", messages: user("x"), max_tokens: 1 };
+    const client = openai(locked, key);
+    const running = await client.chat.completions.create(long);
+    await running[Symbol.asyncIterator]().next();
+    const waiting = client.chat.completions.create(long);  // its headers come once it runs
+    waiting.catch(() => {});
+    await sleep(100);
+    const error = await refused(client.chat.completions.create(question), OpenAI.RateLimitError);
+    same(error.code, "rate_limit_exceeded");
+    ok(Number(error.headers.get("retry-after")) > 0);
+    const claudeError = await refused(anthropic(locked, key).messages.create(question), Anthropic.RateLimitError);
+    same(claudeError.type, "rate_limit_error");
+    setTimeout(async () => { running.controller.abort(); (await waiting).controller.abort(); }, 300);
+    const patient = new OpenAI({ baseURL: locked + "/v1", apiKey: key, maxRetries: 5 });
+    same((await patient.chat.completions.create(question)).usage.completion_tokens, 1);
+  },
 };
 
 let failed = 0;

@@ -3,16 +3,20 @@
     client_test.py BASE_URL SCRIPTED_URL LOCKED_URL KEY
 
 BASE_URL: the built-in model; SCRIPTED_URL: a server started with --script tests/conformance/script.json; LOCKED_URL: one
-started with --api-key KEY. Prints one line per case and the counts last; exit code 1 when a case failed.
+started with --api-key KEY --parallel 1 --max-queue 1. Prints one line per case and the counts last; exit code 1 when a case failed.
 """
 
 import concurrent.futures
 import json
 import sys
+import threading
+import time
 import traceback
+import urllib.request
 
 import anthropic
 import openai
+from prometheus_client.parser import text_string_to_metric_families
 
 base, scripted, locked, key = sys.argv[1:5]
 chat = openai.OpenAI(base_url=base + "/v1", api_key="none", max_retries=0)
@@ -333,6 +337,42 @@ def keys_are_checked():
     anthropic.Anthropic(base_url=locked, api_key=key, max_retries=0).messages.create(**question)
 
 
+def queue_is_bounded():
+    locked_chat = openai.OpenAI(base_url=locked + "/v1", api_key=key, max_retries=0)
+    many = {"type": "array", "items": {"type": "integer"}, "minItems": 8000}  # takes seconds
+    long = {"model": "m", "messages": user("x"), "stream": True,
+            "response_format": {"type": "json_schema", "json_schema": {"name": "many", "schema": many}}}
+    question = {"model": "m", "messages": user("x"), "max_tokens": 1}
+    running = locked_chat.chat.completions.create(**long)
+    next(iter(running))
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    waiting = pool.submit(lambda: locked_chat.chat.completions.create(**long))  # its headers come once it runs
+    time.sleep(0.1)
+    error = refused(openai.RateLimitError, lambda: locked_chat.chat.completions.create(**question))
+    same(error.code, "rate_limit_exceeded")
+    assert int(error.response.headers["retry-after"]) > 0
+    locked_claude = anthropic.Anthropic(base_url=locked, api_key=key, max_retries=0)
+    same(refused(anthropic.RateLimitError, lambda: locked_claude.messages.create(**question)).type, "rate_limit_error")
+    threading.Timer(0.3, lambda: (running.close(), waiting.result().close())).start()
+    patient = openai.OpenAI(base_url=locked + "/v1", api_key=key, max_retries=5)
+    same(patient.chat.completions.create(**question).usage.completion_tokens, 1)
+
+
+def metrics_are_prometheus_text():
+    chat.chat.completions.create(model="m", messages=user("x"), max_tokens=3)
+    with urllib.request.urlopen(base + "/metrics") as response:
+        families = {family.name: family for family in text_string_to_metric_families(response.read().decode())}
+    for name in ("hadal_completion_tokens", "vllm:generation_tokens", "llamacpp:tokens_predicted"):
+        same(families[name].type, "counter")
+        assert families[name].samples[0].value >= 3, families[name]
+    for name in ("vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc", "llamacpp:requests_processing"):
+        same(families[name].type, "gauge")
+    for name in ("vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds", "vllm:iteration_tokens_total"):
+        same(families[name].type, "histogram")
+        counts = [sample.value for sample in families[name].samples if sample.name.endswith("_bucket")]
+        same(counts, sorted(counts))
+
+
 def prefixes_are_computed_once():
     messages = user("turn one")
     first = scripted_chat.chat.completions.create(model="m", messages=messages)
@@ -346,7 +386,8 @@ def main():
     failed = 0
     cases = [value for name, value in globals().items()
              if callable(value) and getattr(value, "__module__", "") == "__main__"
-             and name.split("_")[0] in ("chat", "completions", "responses", "messages", "keys", "prefixes") and name != "chat"]
+             and name.split("_")[0] in ("chat", "completions", "responses", "messages", "keys", "queue",
+                                       "metrics", "prefixes") and name != "chat"]
     for case in cases:
         try:
             case()

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The official clients for Python and JavaScript against build/hadal: `make conformance`. Installs them from their registries into
 # build/conformance (nothing else of the project needs them), starts a server with the built-in model, one with scripted answers
-# and one that wants a key, and runs the cases of both languages. The last line sums them; a language whose clients cannot be
+# and one that wants a key and lets one request wait, and runs the cases of both languages. The last line sums them; a language whose clients cannot be
 # installed is one skip. Exit 0: all passed; 1: some failed; 77: the clients of neither language could be installed.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -10,10 +10,10 @@ work=build/conformance
 tests=tests/conformance
 mkdir -p "$work/node"
 
-has_python() { "$work/venv/bin/python" -c 'import openai, anthropic' 2>/dev/null; }
+has_python() { "$work/venv/bin/python" -c 'import openai, anthropic, prometheus_client' 2>/dev/null; }
 install_python() {
   [ -x "$work/venv/bin/pip" ] || python3 -m venv "$work/venv" || return
-  "$work/venv/bin/pip" install --quiet --disable-pip-version-check openai anthropic && has_python
+  "$work/venv/bin/pip" install --quiet --disable-pip-version-check openai anthropic prometheus_client && has_python
 }
 has_javascript() { (cd "$work/node" && node --input-type=module -e 'import "openai"; import "@anthropic-ai/sdk"') 2>/dev/null; }
 install_javascript() {
@@ -51,7 +51,7 @@ serve() { # LOG OPTION...: leaves its address in $url
 key=sesame
 serve "$work/builtin.log"; builtin=$url
 serve "$work/scripted.log" --script "$tests/script.json"; scripted=$url
-serve "$work/locked.log" --api-key "$key"; locked=$url
+serve "$work/locked.log" --api-key "$key" --parallel 1 --max-queue 1; locked=$url
 
 run_python() { "$work/venv/bin/python" -u "$tests/client_test.py" "$@"; }
 run_javascript() { # a module finds packages from where it lies

@@ -76,11 +76,12 @@ class ApiServerTest : public testing::Test {
 };
 
 TEST_F(ApiServerTest, AnswersAsTheModelDoesOnItsOwn) {
-  LocalModel model(*engine_, *tokenizer_, {});
+  // Gone before the server's thread begins: that alone uses the model then.
   const auto expected =
-      model.complete({.prompt = Conversation{{{.role = Role::user, .content = "What are you?"}}},
-                      .options = {.temperature = 0, .max_tokens = 24}},
-                     {});
+      LocalModel(*engine_, *tokenizer_, {})
+          .complete({.prompt = Conversation{{{.role = Role::user, .content = "What are you?"}}},
+                     .options = {.temperature = 0, .max_tokens = 24}},
+                    {});
   ASSERT_TRUE(expected);
   serve();
 
@@ -211,6 +212,31 @@ TEST_F(ApiServerTest, ForcesToolCalls) {
   const Json& call = choice["message"]["tool_calls"][0];
   EXPECT_EQ(call["function"]["name"], "switch");
   EXPECT_TRUE(Json::parse(call["function"]["arguments"].get<std::string>())["on"].is_boolean());
+}
+
+TEST_F(ApiServerTest, FollowsASchemaBesideTools) {
+  serve();
+  const Json parameters = {{"type", "object"}, {"properties", {{"on", {{"type", "boolean"}}}}}};
+  Json request = chat("hello", 300);
+  request["tools"] = {
+      {{"type", "function"}, {"function", {{"name", "switch"}, {"parameters", parameters}}}}};
+  request["response_format"] = {
+      {"type", "json_schema"},
+      {"json_schema", {{"name", "x"}, {"schema", {{"enum", {"cat", "dog"}}}}}}};
+
+  const Json json = Json::parse(post("/v1/chat/completions", request).body);
+
+  const Json& message = json["choices"][0]["message"];
+  if (message.contains("tool_calls")) {
+    EXPECT_EQ(message["tool_calls"][0]["function"]["name"], "switch") << json.dump();
+  } else {
+    const std::string text = message["content"];
+    EXPECT_TRUE(text == "\"cat\"" || text == "\"dog\"") << json.dump();
+  }
+  request["response_format"]["json_schema"]["schema"] = {{"not", {{"type", "string"}}}};
+  const TestResponse refused = post("/v1/chat/completions", request);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("response_format"), std::string::npos) << refused.body;
 }
 
 TEST_F(ApiServerTest, TheNextTurnComputesOnlyWhatIsNew) {
@@ -378,9 +404,15 @@ TEST_F(ApiServerTest, PlaysWorldsAsTheModelDoesOnItsOwn) {
   const worlds::World world = worlds::generate_world(
       {.split = worlds::Split::test, .domain = 0, .depth = 2, .seed = 3, .index = 0},
       builtin_worlds().world);
-  ToldEpisode expected(world, builtin_worlds().world,
-                       std::move(*model_actor(engine_->model(), *tokenizer_, {})));
-  while (!expected.done()) ASSERT_TRUE(expected.step());
+  std::vector<std::string> written;
+  bool is_solved = false;
+  {  // the server's thread alone uses the model from serve() on, its pages' pool included
+    ToldEpisode expected(world, builtin_worlds().world,
+                         std::move(*model_actor(engine_->model(), *tokenizer_, {})));
+    while (!expected.done()) ASSERT_TRUE(expected.step());
+    for (const auto& step : expected.steps()) written.push_back(step.step.written);
+    is_solved = expected.solved();
+  }
   serve();
   EXPECT_EQ(Json::parse(get("/worlds").body)["available"], true);
   const Json asked = {{"domain", "household"}, {"depth", 2}, {"seed", 3}};
@@ -389,10 +421,10 @@ TEST_F(ApiServerTest, PlaysWorldsAsTheModelDoesOnItsOwn) {
 
   ASSERT_EQ(played.status, 200) << played.body;
   const Json told = Json::parse(played.body);
-  ASSERT_EQ(told["steps"].size(), expected.steps().size());
+  ASSERT_EQ(told["steps"].size(), written.size());
   for (std::size_t i = 0; i < told["steps"].size(); ++i)
-    EXPECT_EQ(told["steps"][i]["written"], expected.steps()[i].step.written);
-  EXPECT_EQ(told["solved"], expected.solved());
+    EXPECT_EQ(told["steps"][i]["written"], written[i]);
+  EXPECT_EQ(told["solved"], is_solved);
   Json changed = asked;
   const std::string fact = told["facts"][0];
   const auto& all = told["literals"];
@@ -434,6 +466,8 @@ TEST_F(ApiServerTest, ACancelledResponseEndsItsStream) {
   const std::size_t usage = rest.find("\"output_tokens\":");
   ASSERT_NE(usage, std::string::npos) << rest;
   EXPECT_LT(std::stoul(rest.substr(usage + 16)), n_whole);
+  EXPECT_NE(rest.find("event: response.incomplete"), std::string::npos) << rest;
+  EXPECT_EQ(Json::parse(get("/v1/responses/" + id).body)["status"], "cancelled");
   EXPECT_EQ(post("/v1/responses/resp_none/cancel", Json::object()).status, 404);
 }
 

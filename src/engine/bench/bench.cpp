@@ -47,8 +47,7 @@ OperandClass main_class(const Checkpoint& checkpoint) {
 
 struct Outcome {
   double seconds = 0;
-  std::size_t n_drafted = 0;
-  std::size_t n_accepted = 0;
+  DraftCounts drafts = {};
 };
 
 /// The model on one number of threads.
@@ -127,8 +126,7 @@ class Runner {
     HADAL_CHECK(generations.has_value(), "cases_of has checked what generate checks");
     Outcome outcome;
     for (const Generation& generation : *generations) {
-      outcome.n_drafted += generation.n_drafted;
-      outcome.n_accepted += generation.n_accepted;
+      outcome.drafts += generation.drafts;
     }
     return outcome;
   }
@@ -305,8 +303,7 @@ class Bench {
     const MeteredBackend& metered = runners_[runner_index(c)]->metered();
     result.bytes = metered.bytes();
     result.ops = metered.ops();
-    result.n_drafted += outcome.n_drafted;
-    result.n_accepted += outcome.n_accepted;
+    result.drafts += outcome.drafts;
     const auto n_tokens =
         static_cast<double>(c.test == Test::prefill ? c.n_prompt : c.n_gen * c.batch);
     return result.samples.emplace_back(

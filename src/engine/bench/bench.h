@@ -5,6 +5,7 @@
 #include "engine/backends/backend.h"
 #include "engine/backends/metered_backend.h"
 #include "engine/bench/machine_meter.h"
+#include "engine/draft_counts.h"
 #include "engine/model/model.h"
 
 #include <cstddef>
@@ -66,10 +67,9 @@ struct CaseResult {
   std::uint64_t bytes = 0;      ///< of one sample: weights and state that must be read
   std::uint64_t ops = 0;        ///< of one sample
   OperandClass operands = OperandClass::fp32;  ///< of most weights; prefill's ceiling
-  std::size_t n_drafted = 0;                   ///< of all samples
-  std::size_t n_accepted = 0;
-  std::vector<OperatorUse> operators;  ///< of the timed round, when asked for
-  double timed_seconds = 0;            ///< wall time of that sample, operators included
+  DraftCounts drafts = {};                     ///< of all samples
+  std::vector<OperatorUse> operators;          ///< of the timed round, when asked for
+  double timed_seconds = 0;                    ///< wall time of that sample, operators included
 };
 
 /// All readings of one number of threads, in order.
