@@ -131,7 +131,7 @@ void Batch::Running::read_prompt(const ForwardOutput& output, std::size_t first_
   if (request.on_prompt_token) {
     for (std::size_t i = 0; i < n && i + 1 < next.size(); ++i)
       request.on_prompt_token(
-          score(output.row(first_row + i), next[i + 1], request.sampling.n_logprobs));
+          score(output.row(first_row + i), next[i + 1], request.sampling.n_logprobs.value_or(0)));
   }
   next.erase(next.begin(), next.begin() + static_cast<std::ptrdiff_t>(n));
   n_prompt_done += n;

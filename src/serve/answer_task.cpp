@@ -237,7 +237,7 @@ Result<void> AnswerTask::start(std::string client, OnAnswered on_answered) {
     Job job;
     job.prompt = prompt.ids;
     job.sampling = sampling_of(request_.options);
-    job.sampling.n_logprobs = request_.n_logprobs.value_or(0);
+    job.sampling.n_logprobs = request_.n_logprobs;
     job.sampling.logit_bias.assign(request_.logit_bias.begin(), request_.logit_bias.end());
     job.max_tokens = request_.prefill_only ? 0 : wanted == 0 ? room : std::min(wanted, room);
     job.stop_tokens = {context_.eos};

@@ -4,6 +4,8 @@
 #include "base/random.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -34,13 +36,48 @@ void penalise(std::span<float> logits, const SamplingOptions& o, const TokenHist
   }
 }
 
-void forbid_others(std::span<float> logits, std::span<const std::uint64_t> allowed) {
-  if (allowed.empty()) return;
-  HADAL_CHECK(allowed.size() * 64 >= logits.size(), "a mask has a bit for each token");
-  for (std::size_t id = 0; id < logits.size(); ++id) {
-    if (((allowed[id / 64] >> (id % 64)) & 1u) == 0)
-      logits[id] = -std::numeric_limits<float>::infinity();
+/// Calls use(i) for each bit i that is set, the lowest first.
+template <typename Use>
+void for_each_bit(std::uint64_t bits, Use&& use) {
+  for (; bits != 0; bits &= bits - 1) use(static_cast<std::size_t>(std::countr_zero(bits)));
+}
+
+constexpr std::size_t kBlock = 64;  // tokens of one word of a mask
+
+float largest_of(std::span<const float, kBlock> block) {
+  constexpr std::size_t kLanes = 16;  // independent maxima, so that compilers use vectors
+  std::array<float, kLanes> largest;
+  std::copy_n(block.begin(), kLanes, largest.begin());
+  for (std::size_t i = kLanes; i < kBlock; i += kLanes)
+    for (std::size_t k = 0; k < kLanes; ++k)
+      largest[k] = block[i + k] > largest[k] ? block[i + k] : largest[k];
+  return *std::max_element(largest.begin(), largest.end());
+}
+
+/// The allowed id of the largest logit; ties: the lower id. Nothing allowed: 0.
+std::int32_t best_of(std::span<const float> logits, std::span<const std::uint64_t> allowed) {
+  std::size_t best = 0;
+  float most = -std::numeric_limits<float>::infinity();
+  bool found = false;
+  const auto take = [&](std::size_t id) {
+    if (found && !(logits[id] > most)) return;
+    best = id;
+    most = logits[id];
+    found = true;
+  };
+  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const std::uint64_t bits = allowed.empty() ? ~std::uint64_t{0} : allowed[begin / kBlock];
+    const bool is_whole = begin + kBlock <= logits.size();
+    if (is_whole && ~bits == 0) {
+      if (found && !(largest_of(logits.subspan(begin).first<kBlock>()) > most)) continue;
+      for (std::size_t id = begin; id < begin + kBlock; ++id) take(id);
+    } else {
+      for_each_bit(bits, [&](std::size_t i) {
+        if (begin + i < logits.size()) take(begin + i);
+      });
+    }
   }
+  return static_cast<std::int32_t>(best);
 }
 
 /// log(sum(exp(logits))), accumulated in double.
@@ -52,54 +89,103 @@ double log_sum_exp(std::span<const float> logits) {
   return static_cast<double>(most) + std::log(sum);
 }
 
-/// Ids by falling logit; ties: the lower id first. Only the first `n` are in order.
-std::vector<std::int32_t> most_likely(std::span<const float> logits, std::size_t n) {
-  std::vector<std::int32_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  n = std::min(n, ids.size());
-  std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n), ids.end(),
-                    [&](std::int32_t a, std::int32_t b) {
-                      const float x = logits[static_cast<std::size_t>(a)];
-                      const float y = logits[static_cast<std::size_t>(b)];
-                      return x != y ? x > y : a < b;
-                    });
-  ids.resize(n);
-  return ids;
+struct Candidate {
+  float logit;
+  std::int32_t id;
+  double p;  ///< relative to the most likely token
+};
+
+/// By falling logit; ties: the lower id first.
+bool comes_before(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
-std::int32_t draw(std::span<const float> logits, const SamplingOptions& o, std::uint64_t position) {
-  const std::vector<std::int32_t> ids = most_likely(logits, o.top_k > 0 ? o.top_k : logits.size());
-  const double most = static_cast<double>(logits[static_cast<std::size_t>(ids.front())]);
-  std::vector<double> p(ids.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    p[i] = std::exp((static_cast<double>(logits[static_cast<std::size_t>(ids[i])]) - most) /
-                    static_cast<double>(o.temperature));
+/// Candidates in order, sorted only as far as somebody looks: mostly the first few are enough.
+class Ranking {
+ public:
+  explicit Ranking(std::vector<Candidate> all) : all_(std::move(all)) {}
+
+  std::size_t size() const { return all_.size(); }
+  const Candidate& at(std::size_t rank) {
+    while (rank >= n_sorted_) {
+      const std::size_t n = std::min(all_.size(), std::max(kFirst, 4 * n_sorted_));
+      std::partial_sort(all_.begin() + static_cast<std::ptrdiff_t>(n_sorted_),
+                        all_.begin() + static_cast<std::ptrdiff_t>(n), all_.end(), comes_before);
+      n_sorted_ = n;
+    }
+    return all_[rank];
   }
 
-  std::size_t n = p.size();
-  const double total = std::accumulate(p.begin(), p.end(), 0.0);
+ private:
+  static constexpr std::size_t kFirst = 64;
+  std::vector<Candidate> all_;
+  std::size_t n_sorted_ = 0;
+};
+
+/// Beyond this many temperatures below the largest logit a token adds nothing to a sum in double
+/// that begins with 1: e^-40 < 2^-54.
+constexpr float kNegligible = 40.0f;
+
+std::vector<Candidate> candidates(std::span<const float> logits,
+                                  std::span<const std::uint64_t> allowed, float temperature) {
+  const float best = logits[static_cast<std::size_t>(best_of(logits, allowed))];
+  const float least = best - kNegligible * temperature;
+  std::vector<Candidate> all;
+  all.reserve(allowed.empty() ? logits.size() : 0);
+  const auto take = [&](std::size_t id) {
+    if (logits[id] < least) return;
+    const double below = static_cast<double>(logits[id]) - static_cast<double>(best);
+    all.push_back({.logit = logits[id],
+                   .id = static_cast<std::int32_t>(id),
+                   .p = std::exp(below / static_cast<double>(temperature))});
+  };
+  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const std::uint64_t bits = allowed.empty() ? ~std::uint64_t{0} : allowed[begin / kBlock];
+    for_each_bit(bits, [&](std::size_t i) {
+      if (begin + i < logits.size()) take(begin + i);
+    });
+  }
+  return all;
+}
+
+double sum_of(std::span<const Candidate> all) {
+  double sum = 0.0;
+  for (const Candidate& candidate : all) sum += candidate.p;
+  return sum;
+}
+
+std::int32_t draw(std::span<const float> logits, std::span<const std::uint64_t> allowed,
+                  const SamplingOptions& o, std::uint64_t position) {
+  std::vector<Candidate> all = candidates(logits, allowed, o.temperature);
+  if (o.top_k > 0 && o.top_k < all.size()) {
+    std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(o.top_k), all.end(),
+                     comes_before);
+    all.resize(o.top_k);
+  }
+  const double total = sum_of(all);
+  const double least = std::min(static_cast<double>(o.min_p), 1.0);
+  std::erase_if(all, [&](const Candidate& candidate) { return candidate.p < least; });
+
+  double kept = sum_of(all);
+  Ranking ranking(std::move(all));
+  std::size_t n = ranking.size();
   if (o.top_p < 1.0f) {
-    double sum = 0.0;
-    for (n = 0; n < p.size() && (n == 0 || sum < static_cast<double>(o.top_p) * total);)
-      sum += p[n++];
+    kept = 0.0;
+    for (n = 0; n < ranking.size() && (n == 0 || kept < static_cast<double>(o.top_p) * total);)
+      kept += ranking.at(n++).p;
   }
-  // Never one of probability 0 (not allowed, or too unlikely for a double): rounding could choose
-  // it.
-  while (n > 1 && (p[n - 1] < static_cast<double>(o.min_p) * p.front() || p[n - 1] == 0.0)) --n;
-
-  const double kept = std::accumulate(p.begin(), p.begin() + static_cast<std::ptrdiff_t>(n), 0.0);
   double target = static_cast<double>(splitmix64_at(o.seed, position) >> 11) * 0x1.0p-53 * kept;
   for (std::size_t i = 0; i + 1 < n; ++i) {
-    target -= p[i];
-    if (target < 0.0) return ids[i];
+    target -= ranking.at(i).p;
+    if (target < 0.0) return ranking.at(i).id;
   }
-  return ids[n - 1];
+  return ranking.at(n - 1).id;
 }
 
 }  // namespace
 
 std::int32_t argmax(std::span<const float> logits) {
-  return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  return best_of(logits, {});
 }
 
 TokenChoice score(std::span<const float> logits, std::int32_t token, std::size_t n_logprobs) {
@@ -110,8 +196,15 @@ TokenChoice score(std::span<const float> logits, std::int32_t token, std::size_t
   };
   TokenChoice choice{.token = token, .logprob = logprob(token), .top_logprobs = {}};
   if (n_logprobs > 0) {
-    for (std::int32_t id : most_likely(logits, n_logprobs))
-      choice.top_logprobs.emplace_back(id, logprob(id));
+    std::vector<std::int32_t> ids(logits.size());
+    std::iota(ids.begin(), ids.end(), 0);
+    const std::size_t n = std::min(n_logprobs, ids.size());
+    const auto logit = [&](std::int32_t id) { return logits[static_cast<std::size_t>(id)]; };
+    std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n), ids.end(),
+                      [&](std::int32_t a, std::int32_t b) {
+                        return logit(a) != logit(b) ? logit(a) > logit(b) : a < b;
+                      });
+    for (std::size_t i = 0; i < n; ++i) choice.top_logprobs.emplace_back(ids[i], logprob(ids[i]));
   }
   return choice;
 }
@@ -119,18 +212,24 @@ TokenChoice score(std::span<const float> logits, std::int32_t token, std::size_t
 TokenChoice sample(std::span<const float> logits, const SamplingOptions& options,
                    const TokenHistory& history, std::uint64_t position,
                    std::span<const std::uint64_t> allowed) {
+  HADAL_CHECK(allowed.empty() || allowed.size() * kBlock >= logits.size(),
+              "a mask has a bit for each token");
   std::vector<float> changed;
   std::span<const float> scores = logits;
-  if (has_penalties(options) || !options.logit_bias.empty() || !allowed.empty()) {
+  if (has_penalties(options) || !options.logit_bias.empty()) {
     changed.assign(logits.begin(), logits.end());
-    for (const auto& [id, bias] : options.logit_bias) changed[static_cast<std::size_t>(id)] += bias;
+    for (const auto& [id, bias] : options.logit_bias) {
+      HADAL_CHECK(static_cast<std::size_t>(id) < changed.size(),
+                  "a biased token is in the vocabulary");
+      changed[static_cast<std::size_t>(id)] += bias;
+    }
     if (has_penalties(options)) penalise(changed, options, history);
-    forbid_others(changed, allowed);
     scores = changed;
   }
-  const std::int32_t token =
-      options.temperature > 0.0f ? draw(scores, options, position) : argmax(scores);
-  return score(logits, token, options.n_logprobs);
+  const std::int32_t token = options.temperature > 0.0f ? draw(scores, allowed, options, position)
+                                                        : best_of(scores, allowed);
+  if (options.n_logprobs) return score(logits, token, *options.n_logprobs);
+  return {.token = token, .logprob = 0.0f, .top_logprobs = {}};
 }
 
 }  // namespace hadal

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -21,9 +22,11 @@ struct SamplingOptions {
       0.0f;  ///< over the answer: subtracted once from every token that occurred (OpenAI)
   float frequency_penalty = 0.0f;  ///< over the answer: subtracted per occurrence (OpenAI)
   std::uint64_t seed = 0;
-  std::size_t n_logprobs =
-      0;  ///< how many of the most likely tokens to report beside the chosen one
-  std::vector<std::pair<std::int32_t, float>> logit_bias = {};  ///< added first (OpenAI)
+  /// How many of the most likely tokens to report beside the chosen one; absent: nothing of
+  /// probabilities, which costs a pass over the vocabulary.
+  std::optional<std::size_t> n_logprobs = {};
+  /// Added first (OpenAI); ids of the vocabulary.
+  std::vector<std::pair<std::int32_t, float>> logit_bias = {};
 };
 
 /// What was said before: penalties look at it.
@@ -34,13 +37,15 @@ struct TokenHistory {
 
 struct TokenChoice {
   std::int32_t token = 0;
-  float logprob = 0.0f;  ///< natural log, of the untouched logits (temperature 1, no penalties)
+  /// Natural log, of the untouched logits (temperature 1, no penalties); 0 if not asked for.
+  float logprob = 0.0f;
   std::vector<std::pair<std::int32_t, float>> top_logprobs;  ///< most likely first
 };
 
 /// Chooses a token. A pure function: the random number is keyed by (options.seed, position), so
 /// batches, drafts and restarts cannot shift it. Ties: the lower id wins. Order of truncation:
-/// top_k, then top_p, then min_p, on the tempered distribution.
+/// top_k, then top_p, then min_p, on the tempered distribution, of which tokens less likely than
+/// e^-40 times the most likely one are no part.
 /// @param allowed  tokens that may be chosen, as bits (id % 64 of word id / 64), at least one of
 /// them; empty: all
 TokenChoice sample(std::span<const float> logits, const SamplingOptions& options,

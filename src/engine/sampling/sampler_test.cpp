@@ -1,9 +1,15 @@
 #include "engine/sampling/sampler.h"
 
+#include "base/random.h"
+
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
 
 namespace hadal {
 namespace {
@@ -120,6 +126,62 @@ TEST(Sampler, ChoosesAllowedTokensOnlyAndReportsTheModelsLogprobs) {
       EXPECT_EQ(choice.top_logprobs.front().first, 1) << "the model's favourite, though forbidden";
     }
     EXPECT_EQ(n_of_0 > 0, temperature > 0.0f);
+  }
+}
+
+/// The definition, without a thought of speed: all tokens sorted, forbidden ones at -infinity.
+std::int32_t plainly(std::vector<float> logits, const SamplingOptions& o, std::uint64_t position,
+                     std::span<const std::uint64_t> allowed) {
+  for (std::size_t id = 0; id < logits.size() && !allowed.empty(); ++id)
+    if (((allowed[id / 64] >> (id % 64)) & 1u) == 0)
+      logits[id] = -std::numeric_limits<float>::infinity();
+  std::vector<std::size_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), std::size_t{0});
+  std::stable_sort(ids.begin(), ids.end(),
+                   [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
+  if (o.temperature == 0.0f) return static_cast<std::int32_t>(ids.front());
+  if (o.top_k > 0) ids.resize(std::min(o.top_k, ids.size()));
+  std::vector<double> p;
+  for (const std::size_t id : ids)
+    p.push_back(std::exp((static_cast<double>(logits[id]) - static_cast<double>(logits[ids[0]])) /
+                         static_cast<double>(o.temperature)));
+  double total = 0.0, sum = 0.0;
+  for (const double share : p) total += share;
+  std::size_t n = 0;
+  while (n < p.size() && (n == 0 || o.top_p >= 1.0f || sum < static_cast<double>(o.top_p) * total))
+    sum += p[n++];
+  while (n > 1 && (p[n - 1] == 0.0 || p[n - 1] < static_cast<double>(o.min_p))) --n;
+  double kept = 0.0;
+  for (std::size_t i = 0; i < n; ++i) kept += p[i];
+  double target = static_cast<double>(splitmix64_at(o.seed, position) >> 11) * 0x1.0p-53 * kept;
+  std::size_t i = 0;
+  while (i + 1 < n && (target -= p[i]) >= 0.0) ++i;
+  return static_cast<std::int32_t>(ids[i]);
+}
+
+TEST(Sampler, ChoosesAsTheDefinitionDoes) {
+  RandomStream random(5);
+  for (std::uint64_t n = 0; n < 2000; ++n) {
+    std::vector<float> logits(1 + random.below(300));
+    const float width = random.below(2) == 0 ? 4.0f : 100.0f;
+    // Few values, so that there are ties.
+    for (float& x : logits) x = width * (static_cast<float>(random.below(41)) / 20.0f - 1.0f);
+    SamplingOptions o;
+    o.temperature = static_cast<float>(random.below(3));
+    if (random.below(3) == 0) o.top_k = 1 + random.below(20);
+    if (random.below(3) == 0) o.top_p = 0.7f;
+    if (random.below(3) == 0) o.min_p = 0.05f;
+    o.seed = n;
+    std::vector<std::uint64_t> allowed;
+    if (random.below(2) == 0) {
+      const std::uint64_t density = random.below(3);  // few, half, most
+      for (std::size_t i = 0; i < logits.size() / 64 + 1; ++i) {
+        const std::uint64_t a = splitmix64_at(n, 2 * i), b = splitmix64_at(n, 2 * i + 1);
+        allowed.push_back(density == 0 ? a & b : density == 1 ? a : a | b);
+      }
+      allowed[0] |= 1;
+    }
+    EXPECT_EQ(sample(logits, o, {}, n, allowed).token, plainly(logits, o, n, allowed)) << n;
   }
 }
 
