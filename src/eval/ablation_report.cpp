@@ -1,47 +1,21 @@
 #include "eval/ablation_report.h"
 
 #include "base/line_plot.h"
-#include "worlds/question.h"
+#include "eval/ablation_probes.h"
+#include "eval/arm_data.h"
 #include "worlds/world.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <vector>
 
 namespace hadal::eval {
 namespace {
 
-struct ArmData {
-  Arm outcomes;
-  Summary plain, perturbed, hidden;
-  std::map<worlds::QuestionType, QuestionSummary> questions;
-  QuestionSummary pairs;
-  std::vector<TextSums> texts;
-  std::vector<const LearningCurve*> curves;
-};
-
-std::map<std::string, ArmData> arms_of(std::span<const RunRecord> runs) {
-  std::map<std::string, ArmData> arms;
-  for (const RunRecord& run : runs) {
-    ArmData& arm = arms[run.arm];
-    arm.outcomes.name = run.arm;
-    RunOutcomes outcomes;
-    for (const EpisodeRow& row : run.episodes) {
-      if (row.kind == EpisodeKind::plain) {
-        outcomes.solved[row.depth].push_back(row.solved ? 1 : 0);
-        arm.plain.add(row);
-      } else {
-        (row.kind == EpisodeKind::perturbed ? arm.perturbed : arm.hidden).add(row);
-      }
-    }
-    arm.outcomes.runs.push_back(std::move(outcomes));
-    for (const QuestionRow& row : run.questions)
-      (row.set == QuestionSet::pair ? arm.pairs : arm.questions[row.type]).add(row);
-    if (run.text) arm.texts.push_back(*run.text);
-    if (!run.curve.tokens.empty()) arm.curves.push_back(&run.curve);
-  }
-  return arms;
-}
+constexpr const char* kOneRun = "†";
 
 std::string percent(const Estimate& e) {
   return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * e.value, 100 * e.low, 100 * e.high);
@@ -73,16 +47,16 @@ class Report {
     out_ += "# Ablation of the causal latent layer\n\n";
     out_ += fmt::format(
         "Success in % with 95 % intervals: hierarchical bootstrap of {} resamples (seeds, then "
-        "episodes within each depth). P: mean over depths {}–{}, each of equal weight. With one "
-        "run "
-        "an interval holds for that trained model alone.\n\n",
-        options_.n_resamples, options_.first_depth, options_.last_depth);
+        "episodes within each depth). P: mean over depths {}–{}, each of equal weight. Intervals "
+        "of two or three seeds are rough: that few show little of the spread between seeds. "
+        "{} one run: the interval holds for that trained model alone.\n\n",
+        options_.n_resamples, options_.first_depth, options_.last_depth, kOneRun);
     success_table();
     verdict();
     comparisons();
-    probes();
-    questions();
-    texts();
+    out_ += probes_section(arms_);
+    out_ += questions_section(arms_);
+    out_ += texts_section(arms_);
     success_figure();
     learning_figures();
     return {std::move(out_), std::move(figures_)};
@@ -97,11 +71,14 @@ class Report {
   void success_table() {
     out_ += "| arm | runs |";
     for (int depth = 1; depth <= worlds::kMaxDepth; ++depth) out_ += fmt::format(" d{} |", depth);
-    out_ += " P | valid actions | shortest | causes F1 | tokens per solved |\n|---|---|";
+    out_ +=
+        " P | valid actions | shortest | causes F1 | tokens per solved | GFLOP per solved "
+        "|\n|---|---|";
     for (int depth = 1; depth <= worlds::kMaxDepth; ++depth) out_ += "---|";
-    out_ += "---|---|---|---|---|\n";
+    out_ += "---|---|---|---|---|---|\n";
     for (const auto& [name, arm] : arms_) {
-      out_ += fmt::format("| {} | {} |", name, arm.outcomes.runs.size());
+      const bool is_one = arm.runs.size() == 1;
+      out_ += fmt::format("| {}{} | {} |", name, is_one ? kOneRun : "", arm.runs.size());
       const auto draws = draws_.find(name);
       for (int depth = 1; depth <= worlds::kMaxDepth; ++depth) {
         const bool known = draws != draws_.end() && draws->second.by_depth.contains(depth);
@@ -109,25 +86,41 @@ class Report {
                       : std::string(" – |");
       }
       const Summary& s = arm.plain;
-      out_ += fmt::format(" {} | {} | {} | {:.3f} | {:.0f} |\n",
-                          draws == draws_.end() ? "–" : percent(draws->second.p.estimate()),
-                          percent(s.valid_share()), percent(s.share(s.n_optimal)), s.causes_f1(),
-                          s.tokens_per_solved());
+      const bool has_flops = arm.flops > 0.0 && s.n_solved > 0;
+      out_ += fmt::format(
+          " {} | {} | {} | {:.3f} | {:.0f} | {} |\n",
+          draws == draws_.end() ? "–" : percent(draws->second.p.estimate()),
+          percent(s.valid_share()), percent(s.share(s.n_optimal)), s.causes_f1(),
+          s.tokens_per_solved(),
+          has_flops ? fmt::format("{:.2f}", arm.flops / static_cast<double>(s.n_solved) / 1e9)
+                    : "–");
     }
-    baselines();
+    baseline("random valid actions", &Summary::n_random);
+    baseline("greedy: the first action that is possible and new", &Summary::n_greedy);
+    baseline("search", &Summary::n_search);
     out_ += "\n" + incomplete_;
     if (!incomplete_.empty()) out_ += "\n";
   }
 
-  /// The same episodes for every arm, so those of any run.
-  void baselines() {
-    const auto& arm = arms_.begin()->second.plain;
-    out_ += fmt::format(
-        "\nOver all these episodes, whatever their depth: random valid actions solve {} %, the "
-        "first "
-        "executable mechanism {} %, search {} %.\n",
-        percent(arm.share(arm.n_random)), percent(arm.share(arm.n_greedy)),
-        percent(arm.share(arm.n_search)));
+  /// A row of a player without a model, on the episodes of the arm that played most.
+  void baseline(const char* name, std::size_t Summary::*n_solved) {
+    const auto most =
+        std::max_element(arms_.begin(), arms_.end(), [](const auto& a, const auto& b) {
+          return common_episodes(a.second) < common_episodes(b.second);
+        });
+    const auto& by_depth = most->second.plain_by_depth;
+    out_ += fmt::format("| {} | |", name);
+    double sum = 0.0;
+    int n_depths = 0;
+    for (int depth = 1; depth <= worlds::kMaxDepth; ++depth) {
+      const auto at = by_depth.find(depth);
+      const double share = at == by_depth.end() ? 0.0 : at->second.share(at->second.*n_solved);
+      out_ += at == by_depth.end() ? std::string(" – |") : fmt::format(" {} |", percent(share));
+      if (depth < options_.first_depth || depth > options_.last_depth) continue;
+      sum += share;
+      ++n_depths;
+    }
+    out_ += fmt::format(" {} | | | | | |\n", percent(sum / n_depths));
   }
 
   void verdict() {
@@ -138,11 +131,10 @@ class Report {
       return;
     }
     out_ += fmt::format("**{}.**\n\n", judge(*a, *b, *c).text);
-    if (const Draws* g = p_of("G")) {
-      out_ += fmt::format(
+    if (p_of("G") != nullptr) {
+      out_ +=
           "What G reaches is due to the graph closure, computed outside of the network; only the "
-          "rest, C - G = {} percentage points, can be due to masking and looping.\n\n",
-          signed_percent(difference(*c, *g).estimate()));
+          "rest, C – G below, can be due to masking and looping.\n\n";
     } else {
       out_ +=
           "Arm G (the closure told in the text) is missing, so this says nothing about how much "
@@ -151,119 +143,80 @@ class Report {
   }
 
   void comparisons() {
-    struct Pair {
-      const char* name;
-      const Draws* left;
-      const Draws* right;
-    };
-    const Draws *a = p_of("A"), *b = p_of("B"), *c = p_of("C");
-    Draws control;
-    if (a != nullptr && b != nullptr) control = larger(*a, *b);
-    const Pair pairs[] = {{"C – B", c, b},
-                          {"C – A", c, a},
-                          {"C – max(A, B)", c, a != nullptr && b != nullptr ? &control : nullptr},
-                          {"D – C", p_of("D"), c},
-                          {"C – E", c, p_of("E")},
-                          {"C – G", c, p_of("G")},
-                          {"C – H", c, p_of("H")}};
-    out_ += "## Comparisons on P\n\n| | percentage points | relative, % |\n|---|---|---|\n";
-    for (const Pair& pair : pairs) {
-      if (pair.left == nullptr || pair.right == nullptr) continue;
-      const bool on_floor = pair.right->value < kFloor;
-      out_ +=
-          fmt::format("| {} | {} | {} |\n", pair.name,
-                      signed_percent(difference(*pair.left, *pair.right).estimate()),
-                      on_floor ? fmt::format("(over a P below {}: no headline)", kFloor)
-                               : signed_percent(relative_gain(*pair.left, *pair.right).estimate()));
-    }
+    out_ +=
+        "## Comparisons on P\n\nOn the episodes that both arms have played. Where the arms have "
+        "different seeds a second line has those of both; pairs of equal seed read the same "
+        "text.\n\n| | runs | episodes a depth | percentage points | relative, % "
+        "|\n|---|---|---|---|---|\n";
+    compare("C", {"B"});
+    compare("C", {"A"});
+    compare("C", {"A", "B"});
+    compare("D", {"C"});
+    for (const char* control : {"E", "G", "H", "B-4x"}) compare("C", {control});
+    compare("F", {"C"});
+    compare("F (token_causal)", {"B"});
     out_ += "\n";
   }
 
-  void probes() {
-    out_ +=
-        "## Probes\n\n| arm | after a change from outside, % | mechanisms hidden, % | chance: "
-        "random calls, % | chance: following refusals, % |\n|---|---|---|---|---|\n";
-    const auto success = [](const Summary& s) {
-      if (s.n_episodes == 0) return std::string("–");
-      const Proportion p = s.success();
-      return percent(Estimate{p.share, p.low, p.high});
-    };
-    for (const auto& [name, arm] : arms_) {
-      const Summary& hidden = arm.hidden;
-      out_ += fmt::format("| {} | {} | {} | {} | {} |\n", name, success(arm.perturbed),
-                          success(hidden), percent(hidden.share(hidden.n_random_calls)),
-                          percent(hidden.share(hidden.n_refusals)));
+  /// `left` against the control, or the better of two controls.
+  void compare(const std::string& left, const std::vector<std::string>& controls) {
+    std::vector<const ArmData*> all;
+    for (const std::string& name : controls) all.push_back(complete_arm(name));
+    all.insert(all.begin(), complete_arm(left));
+    if (std::find(all.begin(), all.end(), nullptr) != all.end()) return;
+    std::vector<std::uint64_t> any, common;
+    for (const ArmData* arm : all)
+      for (const RunData& run : arm->runs) any.push_back(run.seed);
+    for (const RunData& run : all.front()->runs) {
+      if (std::all_of(all.begin(), all.end(), [&](auto* arm) { return arm->has_seed(run.seed); }))
+        common.push_back(run.seed);
     }
-    out_ +=
-        "\nWilson intervals over all episodes of the probe, seeds pooled. A prompt without its "
-        "mechanisms should leave a model at chance: the better of two players who know the "
-        "words but never read a mechanism.\n\n";
+    const std::string control =
+        controls.size() == 1 ? controls[0] : fmt::format("max({}, {})", controls[0], controls[1]);
+    compare_runs(fmt::format("{} – {}", left, control), all, any);
+    const bool differ = std::any_of(all.begin(), all.end(), [&](const ArmData* arm) {
+      return arm->runs.size() != common.size();
+    });
+    if (differ && !common.empty()) {
+      compare_runs(fmt::format("{} – {}, seed {}", left, control, fmt::join(common, " and ")), all,
+                   common);
+    }
   }
 
-  void questions() {
-    std::string rows;
-    const QuestionSummary* any_arm[worlds::kQuestionTypes.size()] = {};
-    for (const auto& [name, arm] : arms_) {
-      if (arm.questions.empty()) continue;
-      rows += fmt::format("| {} |", name);
-      QuestionSummary all;
-      for (std::size_t i = 0; i < worlds::kQuestionTypes.size(); ++i) {
-        const auto found = arm.questions.find(worlds::kQuestionTypes[i]);
-        if (found == arm.questions.end()) {
-          rows += " – |";
-          continue;
-        }
-        const QuestionSummary& s = found->second;
-        any_arm[i] = &s;
-        const Proportion right = s.accuracy();
-        rows += fmt::format(" {} |", percent(Estimate{right.share, right.low, right.high}));
-        all.n_cited += s.n_cited;
-        all.n_causes += s.n_causes;
-        all.n_cited_right += s.n_cited_right;
-      }
-      rows += fmt::format(" {:.3f} | {} | {} |\n", all.causes_f1(),
-                          percent(arm.pairs.consistency().share),
-                          percent(arm.pairs.changed_consistency().share));
+  void compare_runs(const std::string& name, const std::vector<const ArmData*>& arms,
+                    const std::vector<std::uint64_t>& seeds) {
+    std::size_t n_episodes = common_episodes(*arms.front());
+    for (const ArmData* arm : arms) n_episodes = std::min(n_episodes, common_episodes(*arm));
+    std::vector<Arm> parts;
+    std::vector<std::size_t> n_runs;
+    for (const ArmData* arm : arms) {
+      parts.push_back(part_of(*arm, seeds, n_episodes));
+      n_runs.push_back(parts.back().runs.size());
     }
-    if (rows.empty()) return;
-    out_ += "## Causal questions, right in %\n\n| arm |";
-    for (const worlds::QuestionType type : worlds::kQuestionTypes)
-      out_ += fmt::format(" {} |", name_of(type));
-    out_ += " causes F1 | both of a do(x) pair | of pairs whose answers differ |\n|---|";
-    for (std::size_t i = 0; i < worlds::kQuestionTypes.size() + 3; ++i) out_ += "---|";
-    out_ += "\n" + rows + "| majority answer of the training text |";
-    for (const QuestionSummary* s : any_arm)
-      out_ += s == nullptr ? std::string(" – |")
-                           : fmt::format(" {} |", percent(s->share(s->n_majority)));
-    out_ += " | | |\n\nWilson intervals, seeds pooled.\n\n";
+    const std::vector<ArmDraws> draws = resample(parts, options_);
+    Draws control = draws[1].p;
+    for (std::size_t i = 2; i < draws.size(); ++i) control = larger(control, draws[i].p);
+    const bool is_one = std::find(n_runs.begin(), n_runs.end(), 1u) != n_runs.end();
+    const bool on_floor = control.value < kFloor;
+    out_ += fmt::format("| {}{} | {} | {} | {} | {} |\n", name, is_one ? kOneRun : "",
+                        fmt::join(n_runs, ", "), n_episodes,
+                        signed_percent(difference(draws[0].p, control).estimate()),
+                        on_floor ? fmt::format("(over a P below {}: no headline)", kFloor)
+                                 : signed_percent(relative_gain(draws[0].p, control).estimate()));
   }
 
-  void texts() {
-    std::string rows;
-    for (const auto& [name, arm] : arms_) {
-      if (arm.texts.empty()) continue;
-      TextSums mean;
-      const auto n = static_cast<double>(arm.texts.size());
-      for (const TextSums& text : arm.texts) {
-        mean.perplexity += text.perplexity / n;
-        mean.body_perplexity += text.body_perplexity / n;
-        mean.next_action_accuracy += text.next_action_accuracy / n;
-      }
-      rows += fmt::format("| {} | {:.3f} | {:.3f} | {} |\n", name, mean.perplexity,
-                          mean.body_perplexity, percent(mean.next_action_accuracy));
-    }
-    if (rows.empty()) return;
-    out_ +=
-        "## Held-out narratives of the trained depths (mean of the seeds)\n\n| arm | perplexity, "
-        "all "
-        "tokens | bodies of events | next action right, % |\n|---|---|---|---|\n" +
-        rows + "\n";
+  /// Null where depths of P are missing.
+  const ArmData* complete_arm(const std::string& name) const {
+    const auto found = arms_.find(name);
+    return found == arms_.end() || !draws_.contains(name) ? nullptr : &found->second;
   }
 
   void success_figure() {
     std::vector<PlotSeries> series;
     for (const auto& [name, draws] : draws_) {
-      PlotSeries line{.label = name, .x = {}, .y = {}, .low = {}, .high = {}};
+      const bool is_one = arms_.at(name).runs.size() == 1;
+      PlotSeries line{
+          .label = is_one ? name + " (one run)" : name, .x = {}, .y = {}, .low = {}, .high = {}};
       for (const auto& [depth, at] : draws.by_depth) {
         const Estimate e = at.estimate();
         line.x.push_back(depth);

@@ -37,10 +37,11 @@ TEST(AblationReport, HasTheVerdictTheTableAndTheFigure) {
   const AblationReport report = make_report(runs, kFew);
 
   EXPECT_TRUE(contains(report.markdown, "**reproduced at toy scale: ")) << report.markdown;
-  EXPECT_TRUE(contains(report.markdown, "| C | 1 | 80.0 (")) << report.markdown;
-  EXPECT_TRUE(contains(report.markdown, "C - G = +20.0 (")) << report.markdown;
-  EXPECT_TRUE(contains(report.markdown, "| C – max(A, B) | +50.0 (")) << report.markdown;
-  EXPECT_TRUE(contains(report.markdown, "search 100.0 %")) << report.markdown;
+  EXPECT_TRUE(contains(report.markdown, "| C† | 1 | 80.0 (")) << report.markdown;
+  EXPECT_TRUE(contains(report.markdown, "| C – G† | 1, 1 | 40 | +20.0 (")) << report.markdown;
+  EXPECT_TRUE(contains(report.markdown, "| C – max(A, B)† | 1, 1, 1 | 40 | +50.0 ("))
+      << report.markdown;
+  EXPECT_TRUE(contains(report.markdown, "| search | | 100.0 |")) << report.markdown;
   EXPECT_TRUE(report.figures.contains("success.svg"));
   EXPECT_FALSE(report.figures.contains("loss.svg"));  // no run has a log
 }
@@ -53,6 +54,24 @@ TEST(AblationReport, GivesNoVerdictWithoutItsArmsAndNamesWhatIsMissing) {
 
   EXPECT_TRUE(contains(report.markdown, "None: it needs arms A, B and C")) << report.markdown;
   EXPECT_TRUE(contains(report.markdown, "arm C: no episodes of depth 7")) << report.markdown;
+}
+
+// Episodes are the same worlds for every arm: what only one arm has played is no part of a
+// difference.
+TEST(AblationReport, ComparesWhatBothArmsHave) {
+  std::vector<RunRecord> runs = {run_of("C", 1, 8), run_of("C", 2, 0), run_of("E", 1, 4)};
+  for (RunRecord& run : runs) {
+    if (run.arm == "E") continue;
+    for (int depth = 1; depth <= 8; ++depth)
+      for (std::uint64_t i = 40; i < 80; ++i)
+        run.episodes.push_back({.depth = depth, .index = i, .solved = false, .baselines = {}});
+  }
+
+  const AblationReport report = make_report(runs, kFew);
+
+  EXPECT_TRUE(contains(report.markdown, "| C – E† | 2, 1 | 40 | +0.0 (")) << report.markdown;
+  EXPECT_TRUE(contains(report.markdown, "| C – E, seed 1† | 1, 1 | 40 | +40.0 ("))
+      << report.markdown;
 }
 
 TEST(AblationReport, OverAFloorGivesPointsOnly) {
@@ -120,7 +139,8 @@ TEST_F(RunsDirectory, IsReadByNamesModesAndLogs) {
   EXPECT_EQ((*runs)[0].curve.next_action_accuracy, (std::vector<double>{0.1, 0.2, 0.4}));
   EXPECT_TRUE((*runs)[1].curve.tokens.empty());
   const AblationReport report = make_report(*runs, kFew);
-  EXPECT_TRUE(contains(report.markdown, "| C | – | – | – | – | 100.0 (")) << report.markdown;
+  EXPECT_TRUE(contains(report.markdown, "| C, seed 1 | – | – | – | – | 100.0 ("))
+      << report.markdown;
   EXPECT_TRUE(contains(report.markdown, "| 1.000 | 0.0 | 0.0 |")) << "one of the pair is wrong";
   EXPECT_TRUE(contains(report.markdown, "| C | 2.500 | 3.500 | 75.0 |")) << report.markdown;
   EXPECT_TRUE(report.figures.contains("loss.svg"));

@@ -45,12 +45,27 @@ std::optional<std::string> mode_of_file(const std::string& name) {
   return mode.size() > 1 && mode[0] == '-' ? std::optional(mode.substr(1)) : std::nullopt;
 }
 
-/// Key "text" of the sums that `hadal eval worlds --json` wrote; nothing without one.
-Result<std::optional<TextSums>> read_text_sums(const std::filesystem::path& path) {
+/// The sums that `hadal eval worlds --json` wrote; null without them.
+Result<nlohmann::json> read_sums(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return std::optional<TextSums>();
+  if (!file) return nlohmann::json();
   const std::string json_text(std::istreambuf_iterator<char>(file), {});
-  HADAL_ASSIGN(const nlohmann::json json, parse_json(json_text, path.string()));
+  return parse_json(json_text, path.string());
+}
+
+/// Key "costs": operations of all episodes; nothing without one.
+std::optional<double> flops_of(const nlohmann::json& sums) {
+  if (!sums.is_object() || !sums.contains("costs")) return {};
+  for (const nlohmann::json& row : sums["costs"]) {
+    if (row.value("depth", nlohmann::json()) != "all") continue;
+    return row.value("flops_per_solved", 0.0) * row.value("solved", 0.0);
+  }
+  return {};
+}
+
+/// Key "text"; nothing without one.
+Result<std::optional<TextSums>> read_text_sums(const nlohmann::json& json,
+                                               const std::filesystem::path& path) {
   if (!json.is_object() || !json.contains("text")) return std::optional<TextSums>();
   const nlohmann::json& text = json["text"];
   const auto number = [&](const char* key) {
@@ -97,14 +112,17 @@ Result<std::vector<RunRecord>> read_runs(const std::filesystem::path& directory)
                     .episodes = {},
                     .questions = {},
                     .text = {},
+                    .flops = {},
                     .curve = {}};
       HADAL_ASSIGN(run.episodes, read_episodes(file.path()));
       if (const auto questions = questions_beside(file.path());
           std::filesystem::exists(questions)) {
         HADAL_ASSIGN(run.questions, read_questions(questions));
       }
-      HADAL_ASSIGN(run.text,
-                   read_text_sums(std::filesystem::path(file.path()).replace_extension(".json")));
+      const auto sums_path = std::filesystem::path(file.path()).replace_extension(".json");
+      HADAL_ASSIGN(const nlohmann::json sums, read_sums(sums_path));
+      HADAL_ASSIGN(run.text, read_text_sums(sums, sums_path));
+      run.flops = flops_of(sums);
       if (mode->empty()) run.curve = read_curve(folder.path());
       runs.push_back(std::move(run));
     }

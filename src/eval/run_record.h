@@ -35,7 +35,8 @@ struct RunRecord {
   std::vector<EpisodeRow> episodes;
   std::vector<QuestionRow> questions = {};  ///< may be empty
   std::optional<TextSums> text = {};
-  LearningCurve curve;  ///< may be empty; of the first mode only
+  std::optional<double> flops = {};  ///< of all plain episodes together (episode_costs.h)
+  LearningCurve curve;               ///< may be empty; of the first mode only
 };
 
 /// Reads DIR/<arm>-s<seed>/episodes.csv, and episodes-<mode>.csv as an arm of its own, with
