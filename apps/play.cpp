@@ -63,9 +63,12 @@ void add_questions(CLI::App& verb, PlayFlags& flags, CLI::Option& episodes) {
 
 void add_play(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<PlayFlags>();
-  CLI::App* verb = app.add_subcommand("play",
-                                      "One episode of a causal world: the world in words, each "
-                                      "action with the causes that the model named, the outcome");
+  CLI::App* verb =
+      app.add_subcommand("play",
+                         "One episode of a causal world: the world in words, each "
+                         "action with the causes that the model named, the outcome. The "
+                         "world model is an independent implementation of a reported "
+                         "idea, not a part of the released V4");
   add_engine_flags(*verb, flags->engine);
   verb->add_option(
           "--domain", flags->domain,

@@ -86,8 +86,11 @@ void EpisodePrinter::world() const {
   const worlds::World& world = episode_.world();
   fmt::print("A {} world, found nowhere in the training data (seed {}).\n", world.domain->name,
              world.key.seed);
-  fmt::print("{}\n", faint("f fact, m mechanism, g goal, a act, o observation; * leads to the "
-                           "goal (the model is not told); <- from these causes"));
+  fmt::print("{}\n",
+             faint("f fact, m mechanism, g goal, a act, o observation; <- its direct causes, "
+                   "part of the text; * leads to the goal (no mark in the text).\n"
+                   "World model: an independent implementation of a reported idea, not a "
+                   "part of the released V4."));
   const auto events = episode_.graph().events();
   const auto leads_to_goal = episode_.graph().goal_ancestors();
   const auto section = [&](const char* title, EventKind kind) {
