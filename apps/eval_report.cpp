@@ -3,7 +3,6 @@
 #include "common.h"
 #include "eval.h"
 #include "eval/ablation_report.h"
-#include "formats/atomic_file.h"
 
 #include <fmt/format.h>
 
@@ -17,12 +16,6 @@ struct EvalReportFlags {
   std::string out;
   std::size_t resamples = 10000;
 };
-
-Result<void> write_text(const std::filesystem::path& path, const std::string& text) {
-  HADAL_ASSIGN(AtomicFile file, AtomicFile::create(path));
-  HADAL_TRY(file.write(std::as_bytes(std::span(text))));
-  return file.commit();
-}
 
 Result<void> eval_report(const EvalReportFlags& flags) {
   HADAL_ASSIGN(const auto runs, eval::read_runs(flags.runs));

@@ -9,9 +9,11 @@
 #include "planning_output.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace hadal {
 namespace {
@@ -23,6 +25,7 @@ struct EvalRequestsFlags {
   std::size_t requests = 100;
   std::uint64_t seed = 0;
   bool trained_wordings = false;
+  std::string json;
 };
 
 std::string share(std::size_t n, std::size_t of) {
@@ -37,6 +40,7 @@ Result<void> eval_requests(const EvalRequestsFlags& flags) {
   HADAL_ASSIGN(const Tokenizer tokenizer, open_tokenizer(engine->checkpoint()));
   LocalModel model(*engine, tokenizer, {});
   EvalProgress progress;
+  nlohmann::ordered_json by_depth = nlohmann::ordered_json::array();
   fmt::print("| depth | requests | understood | and reached |\n|---|---|---|---|\n");
   for (int depth = depths.first; depth <= depths.last; ++depth) {
     const auto keys = episode_keys(flags.requests, depth, flags.seed, domains);
@@ -51,11 +55,22 @@ Result<void> eval_requests(const EvalRequestsFlags& flags) {
       return static_cast<std::size_t>(
           std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row.*what; }));
     };
-    fmt::print("| {} | {} | {} | {} |\n", depth, rows.size(),
-               share(count(&eval::RequestRow::understood), rows.size()),
-               share(count(&eval::RequestRow::reached), rows.size()));
+    const std::size_t n_understood = count(&eval::RequestRow::understood);
+    const std::size_t n_reached = count(&eval::RequestRow::reached);
+    fmt::print("| {} | {} | {} | {} |\n", depth, rows.size(), share(n_understood, rows.size()),
+               share(n_reached, rows.size()));
+    by_depth.push_back({{"depth", depth},
+                        {"requests", rows.size()},
+                        {"understood", n_understood},
+                        {"reached", n_reached}});
   }
-  return {};
+  if (flags.json.empty()) return {};
+  const nlohmann::ordered_json sums = {
+      {"seed", flags.seed},
+      {"domains", flags.domain},
+      {"wordings", flags.trained_wordings ? "training" : "held out"},
+      {"by_depth", std::move(by_depth)}};
+  return write_text(flags.json, sums.dump(2) + "\n");
 }
 
 }  // namespace
@@ -77,6 +92,7 @@ void add_eval_requests(CLI::App& eval, int& exit_code) {
   task->add_option("--seed", flags->seed, "which worlds")->capture_default_str();
   task->add_flag("--trained-wordings", flags->trained_wordings,
                  "in the wordings of the training text instead");
+  task->add_option("--json", flags->json, "file for the sums");
   task->callback([flags, &exit_code] {
     if (const auto done = eval_requests(*flags); !done)
       exit_code = report("eval requests", done.error());

@@ -10,7 +10,6 @@
 #include "eval/causal_qa.h"
 #include "eval/planning.h"
 #include "eval/text_scores.h"
-#include "formats/atomic_file.h"
 #include "formats/json_limits.h"
 #include "planning_output.h"
 #include "worlds_results.h"
@@ -249,12 +248,6 @@ class Evaluation {
   EvalProgress progress_;
   std::size_t n_resumed_ = 0;
 };
-
-Result<void> write_text(const std::string& path, const std::string& text) {
-  HADAL_ASSIGN(AtomicFile file, AtomicFile::create(path));
-  HADAL_TRY(file.write(std::as_bytes(std::span(text))));
-  return file.commit();
-}
 
 Result<void> eval_worlds(const EvalWorldsFlags& flags) {
   HADAL_ASSIGN(const Plan plan, plan_of(flags));

@@ -26,8 +26,13 @@ void redirect(int descriptor, const std::string& path, int flags) {
 
 /// In the child: becomes the program.
 [[noreturn]] void become(std::vector<std::string> arguments) {
-  for (const char* name : {"HADAL_CPU_ISA", "HADAL_MODEL", "HADAL_THREADS", "HADAL_BACKEND"})
-    ::unsetenv(name);
+  std::vector<std::string> names;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (text.starts_with("HADAL_")) names.emplace_back(text.substr(0, text.find('=')));
+  }
+  for (const std::string& name : names) ::unsetenv(name.c_str());
+  ::setenv("HADAL_SETTINGS", "none", 1);
   arguments.insert(arguments.begin(), HADAL_PROGRAM);
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -56,20 +61,10 @@ Outcome run_program(const std::vector<std::string>& arguments, const std::string
           .err = read_file(directory / "err")};
 }
 
-TemporaryDirectory::TemporaryDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "hadal-e2e-XXXXXX").string();
-  HADAL_CHECK(::mkdtemp(name.data()) != nullptr, "a temporary directory can be made");
-  path_ = name;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 std::string TemporaryDirectory::write(const std::string& name, const std::string& text) const {
-  std::ofstream(path_ / name, std::ios::binary) << text;
-  return (path_ / name).string();
+  const std::string path = *this / name;
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
 }
 
 }  // namespace hadal::e2e

@@ -1,7 +1,8 @@
 // Runs the program `hadal` as a user does: arguments in; exit code, stdout and stderr out.
 #pragma once
 
-#include <filesystem>
+#include "base/temporary_directory_for_test.h"
+
 #include <string>
 #include <vector>
 
@@ -13,23 +14,16 @@ struct Outcome {
   std::string err;
 };
 
-/// Waits for the end. The program's environment is this one's without HADAL_* variables.
+/// Waits for the end. The program's environment is this one's without HADAL_* variables, and
+/// it reads no settings file.
 Outcome run_program(const std::vector<std::string>& arguments, const std::string& input = "");
 
 /// A new directory that is removed with everything in it.
-class TemporaryDirectory {
+class TemporaryDirectory : private hadal::TemporaryDirectory {
  public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  std::string operator/(const std::string& name) const { return (path() / name).string(); }
   /// Writes a file and returns its path.
   std::string write(const std::string& name, const std::string& text) const;
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace hadal::e2e

@@ -234,6 +234,21 @@ TEST(Play, ShowsWhatTheWorldModelAttendedToUnlessItIsOff) {
   EXPECT_EQ(play({"--world-model", "off"}).out.find("attended"), std::string::npos);
 }
 
+TEST_F(BuiltIn, EvalRequestsWritesItsSums) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "sums.json";
+  const Outcome eval = run_program(
+      {"eval", "requests", "-m", "builtin", "--depths", "1", "--requests", "6", "--json", path});
+
+  ASSERT_EQ(eval.exit_code, 0) << eval.err;
+  const auto sums = nlohmann::json::parse(std::ifstream(path), nullptr, false);
+  ASSERT_TRUE(sums.is_object()) << eval.out;
+  const auto& row = sums["by_depth"][0];
+  EXPECT_EQ(row["requests"], 6);
+  EXPECT_GE(row["understood"], row["reached"]);
+  EXPECT_NE(eval.out.find("| 1 | 6 |"), std::string::npos) << eval.out;
+}
+
 TEST_F(BuiltIn, AnswersOnStdoutWithoutAnyModelNamed) {
   const Outcome run = run_program({"run", "-p", "Hello", "-n", "20"});
 
