@@ -504,7 +504,7 @@ void Scheduler::publish() {
     state_.slots[i] = {.job = task.id,
                        .client = task.job.client,
                        .n_prompt = task.n_prompt(),
-                       .n_prompt_done = task.n_told,
+                       .n_prompt_done = task.n_said > 0 ? task.n_prompt() : task.n_told,
                        .n_decoded = task.n_said,
                        .max_tokens = task.job.max_tokens};
   }

@@ -1,4 +1,4 @@
-import { expect, has_no_sideways_scroll, open, test } from "./fixture";
+import { answer, expect, has_no_sideways_scroll, open, send, test } from "./fixture";
 
 const kMonitor = {
   model: "tiny", uptime_seconds: 3700, context: 4096, queue: 3,
@@ -87,4 +87,16 @@ test("this server's monitor is understood", async ({ page }) => {
   for (const name of ["Speed", "Memory", "Prefix cache", "Since the start"]) await expect(page.getByRole("region", { name })).toBeVisible();
   await expect(page.getByRole("region", { name: "Experts" })).toBeVisible({ visible: Boolean(monitor.experts?.layers.length) });
   await expect(page.locator("body")).not.toContainText(/NaN|undefined|Infinity/);
+});
+
+test("a slot that writes has read its prompt", async ({ page }) => {
+  await open(page);
+  await send(page, "count for long");
+  await expect(answer(page)).toContainText("1 2 3 4 5");
+  const { slots } = await (await page.request.get("/monitor")).json();
+  const busy = slots.find((slot: any) => slot.busy);
+
+  expect(busy.n_decoded).toBeGreaterThan(0);
+  expect(busy.n_prompt_done).toBe(busy.n_prompt);
+  await page.getByRole("button", { name: "Stop" }).click();
 });
