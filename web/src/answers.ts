@@ -1,7 +1,7 @@
 // Answers that are being written, at most one in each conversation. They go on while another view is shown.
 
 import { ApiFailure, stream_chat } from "./api";
-import { type Conversation, type Turn, add_turn, children, path } from "./conversation";
+import { type Conversation, type Turn, add_turn, can_go_on, children, path } from "./conversation";
 import type { History } from "./history";
 import { settings } from "./settings";
 import { AnswerDraft, request_body } from "./wire";
@@ -34,14 +34,27 @@ export class Answers {
   /** Asks for an answer to `question`, beside those that it may have already. */
   async ask(conversation: Conversation, question: Turn): Promise<void> {
     if (this.runs.has(conversation.id)) return;
-    drop_empty(conversation, question);
     conversation.chosen[question.parent ?? ""] = question.id;
-    const shown = path(conversation);
-    const body = request_body(shown.slice(0, shown.indexOf(question) + 1), settings());
-    const turn = add_turn(conversation, question.id, { role: "assistant", content: "" }, Date.now());
-    const run: Run = { conversation, turn, draft: new AnswerDraft(performance.now()), abort: new AbortController() };
+    const body = request_body(up_to(conversation, question), settings());
+    const turn = empty_answer(conversation, question) ??
+      add_turn(conversation, question.id, { role: "assistant", content: "" }, Date.now());
+    conversation.chosen[question.id] = turn.id;
+    await this.write(conversation, turn, body);
+  }
+
+  /** Asks for the rest of an answer that ended before its end. */
+  async go_on(conversation: Conversation, turn: Turn): Promise<void> {
+    if (this.runs.has(conversation.id) || !can_go_on(turn)) return;
+    await this.write(conversation, turn, request_body(up_to(conversation, turn), settings()));
+  }
+
+  private async write(conversation: Conversation, turn: Turn, body: unknown): Promise<void> {
+    for (const key of ["finish", "error", "warning"] as const) delete turn[key];
+    turn.changed = Date.now();
+    const run: Run = { conversation, turn, draft: new AnswerDraft(performance.now(), turn), abort: new AbortController() };
     this.runs.set(conversation.id, run);
     this.changed(run);
+    void this.history.put(conversation);
     let saved = performance.now();
     try {
       await stream_chat(body, (chunk) => {
@@ -67,7 +80,8 @@ export class Answers {
       turn.error = run.draft.error;
     }
     if (run.draft.n_deltas > 0) turn.stats = run.draft.stats();
-    conversation.updated = Date.now();
+    if (run.draft.warning) turn.warning = run.draft.warning;
+    turn.changed = conversation.updated = Date.now();
     this.runs.delete(conversation.id);
     this.changed(run);
     await this.history.put(conversation);
@@ -78,11 +92,17 @@ function copy_draft({ turn, draft }: Run): void {
   turn.content = draft.content;
   if (draft.reasoning) turn.reasoning = draft.reasoning;
   if (draft.tool_calls.length > 0) turn.tool_calls = draft.tool_calls;
+  turn.changed = Date.now();
 }
 
-/** A failed answer without a word is no branch to come back to. */
-function drop_empty(conversation: Conversation, question: Turn): void {
-  const empty = children(conversation, question.id).filter((t) =>
-    t.role === "assistant" && t.error && !t.content && !t.reasoning && !t.tool_calls?.length);
-  conversation.turns = conversation.turns.filter((turn) => !empty.includes(turn));
+function up_to(conversation: Conversation, turn: Turn): Turn[] {
+  const shown = path(conversation);
+  return shown.slice(0, shown.indexOf(turn) + 1);
+}
+
+/** An answer that ended without a word is no version to come back to: it is written anew. */
+function empty_answer(conversation: Conversation, question: Turn): Turn | undefined {
+  return children(conversation, question.id).find((t) =>
+    t.role === "assistant" && !t.content && !t.reasoning && !t.tool_calls?.length &&
+    ["error", "stopped", undefined].includes(t.finish) && children(conversation, t.id).length === 0);
 }

@@ -36,6 +36,7 @@ export class ChatView {
     this.actions = {
       edit: (turn, text) => void this.ask(add_turn(this.conversation, turn.parent, { role: "user", content: text }, Date.now())),
       again: (turn) => this.again(turn),
+      go_on: (turn) => void this.go_on(turn),
       switch_by: (turn, by) => this.switch_by(turn, by),
       send_results: (answer, results) =>
         void this.ask(add_turn(this.conversation, answer.id, { role: "tool", content: "", results }, Date.now())),
@@ -93,6 +94,12 @@ export class ChatView {
     if (question && !this.actions.is_busy()) void this.ask(question);
   }
 
+  private async go_on(turn: Turn): Promise<void> {
+    const { conversation } = this;
+    await this.answers.go_on(conversation, turn);
+    this.listed(conversation);
+  }
+
   private switch_by(turn: Turn, by: number): void {
     if (this.actions.is_busy() || !switch_branch(this.conversation, turn, by)) return;
     this.show_all();
@@ -124,7 +131,7 @@ export class ChatView {
     const views = shown.filter((turn) => turn.role !== "tool").map((turn) => {
       const next = shown[shown.indexOf(turn) + 1];
       const results = next?.role === "tool" ? next : null;
-      const context: TurnContext = { branch: branch(conversation, turn), results,
+      const context: TurnContext = { branch: branch(conversation, turn), is_last: turn === shown.at(-1), results,
         results_branch: results && branch(conversation, results) };
       if (turn.role === "user") return (this.last_question = new QuestionView(turn, context, this.actions)).el;
       const view = new AnswerView(turn, context, this.actions);

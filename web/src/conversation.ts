@@ -35,6 +35,8 @@ export interface Turn {
   stats?: AnswerStats;       // assistant, once ended
   finish?: string;           // assistant: stop, length, tool_calls, stopped (by the user), error
   error?: string;
+  warning?: string;          // assistant: why the server ended it early
+  changed?: number;          // assistant: when it was written last; absent: when it was created
 }
 
 export interface Conversation {
@@ -82,6 +84,17 @@ export function add_turn(
   return added;
 }
 
+/** Whether the calls of an answer are whole: only then they can be carried out, and sent back. */
+export function has_calls(turn: Turn): boolean {
+  return turn.finish === "tool_calls" && Boolean(turn.tool_calls?.length);
+}
+
+/** Whether an answer ended before its end, so that the server can go on with it. */
+export function can_go_on(turn: Turn): boolean {
+  return turn.role === "assistant" && !turn.tool_calls?.length && Boolean(turn.content || turn.reasoning) &&
+    ["stopped", "length", "error", undefined].includes(turn.finish);
+}
+
 /** Which of its siblings `turn` is: {index: 1, n: 3} is the second of three. */
 export function branch(c: Conversation, turn: Turn): { index: number; n: number } {
   const siblings = children(c, turn.parent);
@@ -113,7 +126,7 @@ function texts<K extends string>(value: unknown, keys: K[]): Record<K, string>[]
 function read_turn(turn: Turn): Turn {
   const { id, parent, role, content, stats } = turn;
   const read: Turn = { id, parent, role, content, created: Number(turn.created) || 0 };
-  for (const key of ["reasoning", "finish", "error"] as const) if (is_text(turn[key])) read[key] = turn[key];
+  for (const key of ["reasoning", "finish", "error", "warning"] as const) if (is_text(turn[key])) read[key] = turn[key];
   read.tool_calls = texts(turn.tool_calls, ["id", "name", "arguments"]);
   read.results = texts(turn.results, ["tool_call_id", "content"]);
   if (stats && Object.values(stats).every((value) => typeof value === "number")) read.stats = stats;

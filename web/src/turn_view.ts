@@ -1,6 +1,6 @@
 // One turn of a conversation on the screen.
 
-import type { AnswerStats, ToolResult, Turn } from "./conversation";
+import { type AnswerStats, can_go_on, has_calls, type ToolResult, type Turn } from "./conversation";
 import { copy_button, h, icon_button, replace } from "./dom";
 import * as format from "./format";
 import { MarkdownView } from "./markdown_view";
@@ -10,6 +10,7 @@ import type { AnswerDraft, Progress } from "./wire";
 export interface TurnActions {
   edit(turn: Turn, text: string): void;
   again(turn: Turn): void;
+  go_on(turn: Turn): void;
   switch_by(turn: Turn, by: number): void;
   send_results(answer: Turn, results: ToolResult[]): void;
   is_busy(): boolean;
@@ -17,6 +18,7 @@ export interface TurnActions {
 
 export interface TurnContext {
   branch: { index: number; n: number };
+  is_last: boolean;
   results: Turn | null;  // of an answer with tool calls: the turn that follows
   results_branch: { index: number; n: number } | null;
 }
@@ -86,7 +88,7 @@ export class AnswerView implements TurnView {
   private shown_reasoning = "";
 
   constructor(private readonly turn: Turn, private readonly context: TurnContext, private readonly actions: TurnActions) {
-    this.el.append(this.progress, this.thinking, this.text.el, this.below);
+    this.el.append(this.thinking, this.text.el, this.progress, this.below);
     this.thinking.open = opened.has(turn.id);
     this.thinking.addEventListener("toggle", () => {
       if (this.thinking.open) opened.add(turn.id);
@@ -123,7 +125,7 @@ export class AnswerView implements TurnView {
   private cards(draft: AnswerDraft | null): HTMLElement | null {
     const calls = this.turn.tool_calls;
     if (!calls?.length) return null;
-    if (draft) return call_cards(calls, null);
+    if (draft || !has_calls(this.turn)) return call_cards(calls, null);
     const { results, results_branch } = this.context;
     if (!results) return open_call_cards(calls, [], (done) => this.actions.send_results(this.turn, done));
     const cards = call_cards(calls, results.results ?? []);
@@ -144,13 +146,15 @@ export class AnswerView implements TurnView {
   private live(draft: AnswerDraft): HTMLElement | null {
     const stats = draft.stats();
     if (draft.n_deltas < 2) return null;
-    return h("div", { class: "turn-foot stats" }, `${format.plural(draft.n_deltas, "token")} · ${format.rate(stats.tok_s)} tokens/s`);
+    return h("div", { class: "turn-foot stats" }, `${format.plural(stats.completion_tokens, "token")} · ${format.rate(stats.tok_s)} tokens/s`);
   }
 
   private foot(): HTMLElement {
     const { turn } = this;
+    const is_open = this.context.is_last && can_go_on(turn);
     return h("div", { class: "turn-foot" }, branch_switch(turn, this.context.branch, this.actions),
       turn.stats && stats_line(turn.stats), finish_note(turn),
+      is_open && h("button", { type: "button", class: "quiet", on: { click: () => this.actions.go_on(turn) } }, "Continue"),
       h("span", { class: "actions" }, copy_button(() => turn.content),
         icon_button("again", "Regenerate", () => this.actions.again(turn))));
   }
@@ -160,7 +164,8 @@ function finish_note(turn: Turn): HTMLElement | null {
   const notes: Record<string, string> = {
     stopped: "stopped", length: "cut: the token limit is reached", content_filter: "cut by a filter",
   };
-  const note = turn.finish === undefined ? "interrupted" : notes[turn.finish];
+  const what = turn.finish === undefined ? "interrupted" : turn.warning ? `cut: ${turn.warning}` : notes[turn.finish];
+  const note = turn.tool_calls?.length && !has_calls(turn) ? [what, "the tool call is not whole"].filter(Boolean).join(", ") : what;
   return note ? h("span", { class: "note" }, note) : null;
 }
 

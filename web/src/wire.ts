@@ -1,6 +1,6 @@
 // Requests and answers of POST /v1/chat/completions. Field names are those of the protocol.
 
-import type { AnswerStats, ToolCall, Turn } from "./conversation";
+import { type AnswerStats, has_calls, type ToolCall, type Turn } from "./conversation";
 import type { Settings } from "./settings";
 
 export interface Progress {
@@ -36,27 +36,31 @@ export interface Chunk {
   timings?: Timings | null;
   prompt_progress?: Progress | null;
   error?: { message?: string } | string;
+  warning?: string;
 }
 
 const kFewArrivals = 5;
 
 type WireMessage = Record<string, unknown>;
 
-function messages_of(turn: Turn): WireMessage[] {
+/** `before`: the turn in front of it. What was cut within its calls goes back without them, an empty answer not at all. */
+function messages_of(turn: Turn, before: Turn | undefined): WireMessage[] {
   if (turn.role === "user") return [{ role: "user", content: turn.content }];
   if (turn.role === "tool")
-    return (turn.results ?? []).map((result) => ({ role: "tool", ...result }));
+    return (before && has_calls(before) ? turn.results ?? [] : []).map((result) => ({ role: "tool", ...result }));
+  const calls = has_calls(turn) ? turn.tool_calls! : [];
+  if (!turn.content && !turn.reasoning && calls.length === 0) return [];
   const message: WireMessage = { role: "assistant", content: turn.content };
   if (turn.reasoning) message.reasoning_content = turn.reasoning;
-  if (turn.tool_calls?.length)
-    message.tool_calls = turn.tool_calls.map(({ id, name, arguments: args }) =>
+  if (calls.length > 0)
+    message.tool_calls = calls.map(({ id, name, arguments: args }) =>
       ({ id, type: "function", function: { name, arguments: args } }));
   return [message];
 }
 
-/** The request that asks for the turn behind `turns`. */
+/** The request that asks for the turn behind `turns`; the server goes on with an answer that is the last one. */
 export function request_body(turns: Turn[], settings: Settings): Record<string, unknown> {
-  const messages = turns.flatMap(messages_of);
+  const messages = turns.flatMap((turn, i) => messages_of(turn, turns[i - 1]));
   if (settings.system.trim()) messages.unshift({ role: "system", content: settings.system });
   const body: Record<string, unknown> = {
     model: settings.model, messages, stream: true, stream_options: { include_usage: true },
@@ -77,7 +81,9 @@ export class AnswerDraft {
   progress: Progress | null = null;
   finish: string | null = null;
   error: string | null = null;
+  warning = "";
   n_deltas = 0;
+  private readonly before: AnswerStats | null;
   private usage: Usage | null = null;
   private timings: Timings | null = null;
   private first: number | null = null;
@@ -86,11 +92,17 @@ export class AnswerDraft {
   private thought_from: number | null = null;
   private thought_until: number | null = null;
 
-  constructor(private readonly asked: number) {}
+  /** `begun`: an answer that ended before its end; what comes is added to it. */
+  constructor(private readonly asked: number, begun?: Turn) {
+    this.content = begun?.content ?? "";
+    this.reasoning = begun?.reasoning ?? "";
+    this.before = begun?.stats ?? null;
+  }
 
   take(chunk: Chunk, now: number): void {
     if (chunk.error)
       this.error = typeof chunk.error === "string" ? chunk.error : chunk.error.message ?? "unknown error";
+    if (chunk.warning) this.warning = chunk.warning;
     if (chunk.prompt_progress) this.progress = chunk.prompt_progress;
     if (chunk.usage) this.usage = chunk.usage;
     if (chunk.timings) this.timings = chunk.timings;
@@ -126,11 +138,28 @@ export class AnswerDraft {
   }
 
   thinking_ms(now: number): number {
-    return this.thought_from === null ? 0 : (this.thought_until ?? now) - this.thought_from;
+    const ms = this.thought_from === null ? 0 : (this.thought_until ?? now) - this.thought_from;
+    return ms + (this.before?.thinking_ms ?? 0);
   }
 
-  /** What is known; without usage (a stopped answer), tokens are counted by deltas. */
+  /** What is known of the whole answer; without usage (a stopped answer), tokens are counted by deltas. */
   stats(): AnswerStats {
+    const { before } = this;
+    const now = this.stats_of_new();
+    if (!before) return now;
+    return {
+      ...now,
+      // What was written before is now part of the prompt; the sum of both is what the context holds.
+      prompt_tokens: now.prompt_tokens > 0 ? Math.max(0, now.prompt_tokens - before.completion_tokens) : before.prompt_tokens,
+      completion_tokens: before.completion_tokens + now.completion_tokens,
+      reasoning_tokens: before.reasoning_tokens + now.reasoning_tokens,
+      ttft_ms: before.ttft_ms,
+      n_drafted: (before.n_drafted ?? 0) + (now.n_drafted ?? 0),
+      n_accepted: (before.n_accepted ?? 0) + (now.n_accepted ?? 0),
+    };
+  }
+
+  private stats_of_new(): AnswerStats {
     const tokens = this.usage?.completion_tokens ?? this.n_deltas;
     // An answer that comes in a few pieces says nothing about the time between tokens: then from the request on.
     const from = this.n_arrivals < kFewArrivals || this.first === null ? this.asked : this.first;

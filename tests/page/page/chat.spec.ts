@@ -1,4 +1,4 @@
-import { answer, ask, ended, expect, has_no_sideways_scroll, next_request, open, open_menu, question, send, test } from "./fixture";
+import { answer, answer_once, ask, delta, ended, expect, finish, has_no_sideways_scroll, next_request, open, open_menu, question, send, test } from "./fixture";
 
 const kDeep = "The Challenger Deep lies about 10,900 m below the surface.";
 const kHigh = "It has no edge; the air thins out over some hundred kilometres.";
@@ -73,6 +73,116 @@ test("Escape stops, and the conversation goes on", async ({ page }) => {
   await ask(page, "how deep is the sea?");
 
   await expect(answer(page)).toContainText(kDeep);
+});
+
+test("a stopped answer is continued where it ended", async ({ page }) => {
+  await open(page);
+  await send(page, "count for long");
+  await expect(answer(page)).toContainText("1 2 3 4 5");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await ended(page);
+  const kept = (await answer(page).locator(".markdown").last().textContent())!;
+  const request = next_request(page);
+  await answer(page).getByRole("button", { name: "Continue" }).click();
+
+  await expect(answer(page)).toContainText("and so on to the end.");
+  await ended(page);
+  const { messages } = await request;
+  expect(messages.map((m: any) => m.role)).toEqual(["user", "assistant"]);
+  expect(messages[1].content.trimEnd()).toBe(kept.trimEnd());
+  await expect(answer(page).locator(".markdown").last()).toContainText(kept.trimEnd());
+  await expect(page.getByRole("article", { name: "Answer" })).toHaveCount(1);
+  await expect(answer(page).locator(".branch-place")).toHaveCount(0);  // the same version
+  await expect(answer(page).getByRole("button", { name: "Continue" })).toHaveCount(0);
+  await page.reload();
+  await expect(answer(page)).toContainText("and so on to the end.");
+});
+
+test("thinking that was cut is continued, with all its tokens counted", async ({ page }) => {
+  await open(page);
+  const usage = (prompt: number, written: number) => ({ choices: [], usage: { prompt_tokens: prompt, completion_tokens: written,
+    completion_tokens_details: { reasoning_tokens: prompt > 100 ? 0 : written } } });
+  await answer_once(page, [delta({ reasoning_content: "Two and " }), delta({ reasoning_content: "two" }), finish("length"), usage(100, 20)]);
+  await ask(page, "think about two and two");
+  await expect(answer(page)).toContainText("cut: the token limit is reached");
+  await answer_once(page, [delta({ content: "It is 4." }), finish("stop"), usage(121, 5)]);
+  const request = next_request(page);
+  await answer(page).getByRole("button", { name: "Continue" }).click();
+
+  await expect(answer(page)).toContainText("It is 4.");
+  await ended(page);
+  expect((await request).messages[1]).toEqual({ role: "assistant", content: "", reasoning_content: "Two and two" });
+  await expect(answer(page).locator("summary")).toContainText("20 tokens");
+  await expect(answer(page).locator("[data-stat=tokens]")).toHaveText("25 tokens");
+  await expect(page.getByRole("meter", { name: "Context used" })).toHaveAttribute("aria-valuenow", "126");
+});
+
+test("only the last answer is continued", async ({ page }) => {
+  await open(page);
+  await answer_once(page, [delta({ content: "Half" }), finish("length")]);
+  await ask(page, "how high is the sky?");
+  await expect(page.getByRole("button", { name: "Continue" })).toHaveCount(1);
+  await ask(page, "how deep is the sea?");
+  await expect(page.getByRole("button", { name: "Continue" })).toHaveCount(0);
+});
+
+test("a tool call that was cut is not carried out, nor sent back", async ({ page }) => {
+  await open(page);
+  await answer_once(page, [delta({ content: "I look." }),
+    delta({ tool_calls: [{ index: 0, id: "a", function: { name: "get_tide", arguments: '{"place": "Br' } }] }), finish("length")]);
+  await ask(page, "read the tide tables");
+  await expect(answer(page).getByRole("region", { name: "Tool call get_tide" })).toBeVisible();
+  await expect(answer(page)).toContainText("the tool call is not whole");
+  await expect(answer(page).getByLabel("Result of get_tide")).toHaveCount(0);
+  await expect(answer(page).getByRole("button", { name: "Send results" })).toHaveCount(0);
+  const request = next_request(page);
+  await ask(page, "how deep is the sea?");
+
+  expect((await request).messages[1]).toEqual({ role: "assistant", content: "I look." });
+  await expect(answer(page)).toContainText(kDeep);
+});
+
+test("an answer stopped before its first word is no message and no version", async ({ page }) => {
+  await open(page);
+  await page.route("**/v1/chat/completions", () => {}, { times: 2 });  // never answered
+  for (const again of [false, true]) {
+    if (again) await answer(page).getByRole("button", { name: "Regenerate" }).click();
+    else await send(page, "how high is the sky?");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await ended(page);
+    await expect(answer(page)).toContainText("stopped");
+  }
+  await expect(answer(page).locator(".branch-place")).toHaveCount(0);
+  const request = next_request(page);
+  await ask(page, "how deep is the sea?");
+
+  expect((await request).messages.map((m: any) => m.role)).toEqual(["user", "user"]);
+  await expect(answer(page)).toContainText(kDeep);
+});
+
+test("the server's reason for a cut is told", async ({ page }) => {
+  await open(page);
+  await answer_once(page, [delta({ content: "so so so" }), { ...finish("length"), warning: "the model repeated itself" }]);
+  await ask(page, "how deep is the sea?");
+  await expect(answer(page)).toContainText("cut: the model repeated itself");
+  await expect(answer(page)).not.toContainText("token limit");
+  await page.reload();
+  await expect(answer(page)).toContainText("cut: the model repeated itself");
+});
+
+test("a page that is closed while its question waits keeps the place of the answer", async ({ page }) => {
+  await open(page);
+  await page.route("**/v1/chat/completions", () => {}, { times: 1 });
+  await send(page, "how deep is the sea?");
+  await expect(answer(page)).toContainText("Waiting for the server");
+  await page.waitForTimeout(300);
+  await page.reload();
+  await expect(answer(page)).toContainText("interrupted");
+  await answer(page).getByRole("button", { name: "Regenerate" }).click();
+
+  await expect(answer(page)).toContainText(kDeep);
+  await ended(page);
+  await expect(answer(page).locator(".branch-place")).toHaveCount(0);
 });
 
 test("an answer goes on while another view is shown", async ({ page }) => {
@@ -215,9 +325,7 @@ test("a refused request says why and can be tried again", async ({ page }) => {
 
 test("an error within the stream keeps the text before it", async ({ page }) => {
   await open(page);
-  const events = [{ choices: [{ index: 0, delta: { content: "Half an ans" } }] }, { error: { message: "Out of memory." } }];
-  await page.route("**/v1/chat/completions", (route) => route.fulfill({ contentType: "text/event-stream",
-    body: `: keep-alive\n\n${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")}data: [DONE]\n\n` }));
+  await answer_once(page, [delta({ content: "Half an ans" }), { error: { message: "Out of memory." } }]);
   await ask(page, "how deep is the sea?");
 
   await expect(answer(page)).toContainText("Half an ans");

@@ -47,6 +47,15 @@ export async function open_menu(page: Page): Promise<void> {
   if (await menu.isVisible()) await menu.click();
 }
 
+/** Answers the next request for an answer with these chunks, instead of the server. */
+export function answer_once(page: Page, chunks: object[]): Promise<unknown> {
+  return page.route("**/v1/chat/completions", (route) => route.fulfill({ contentType: "text/event-stream",
+    body: `: keep-alive\n\n${chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("")}data: [DONE]\n\n` }), { times: 1 });
+}
+
+export const delta = (d: object) => ({ choices: [{ index: 0, delta: d }] });
+export const finish = (reason: string) => ({ choices: [{ index: 0, delta: {}, finish_reason: reason }] });
+
 /** The next request for an answer, as JSON. */
 export function next_request(page: Page): Promise<any> {
   return page.waitForRequest("**/v1/chat/completions").then((request) => request.postDataJSON());
