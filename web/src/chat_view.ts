@@ -22,6 +22,7 @@ export class ChatView {
   private conversation = new_conversation(Date.now());
   private live: AnswerView | null = null;
   private last_question: QuestionView | null = null;
+  private not_saved = "";
   private n_ctx = 0;
   private frame = 0;
 
@@ -58,6 +59,17 @@ export class ChatView {
     this.conversation = found ?? new_conversation(Date.now());
     this.show_all();
     this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  /** Why conversations are not kept; "": they are. */
+  problem(text: string): void {
+    if (text || this.not_saved) this.composer.say(text);
+    this.not_saved = text;
+  }
+
+  /** Another tab added to the conversation that is shown. */
+  refresh(): void {
+    this.show_all();
   }
 
   focus(): void {

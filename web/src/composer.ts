@@ -73,6 +73,10 @@ export class Composer {
     this.meter.querySelector(".meter-text")!.textContent = `${format.count(used)} / ${format.count(n_ctx)}`;
   }
 
+  say(note: string): void {
+    this.note.textContent = note;
+  }
+
   focus(): void {
     this.box.focus();
   }

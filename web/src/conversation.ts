@@ -95,6 +95,24 @@ export function can_go_on(turn: Turn): boolean {
     ["stopped", "length", "error", undefined].includes(turn.finish);
 }
 
+/** Adds what another tab wrote. Of a turn that both have, the one that was written last stays; turns are never deleted. */
+export function unite(c: Conversation, other: Conversation): void {
+  const ours = new Map(c.turns.map((turn) => [turn.id, turn]));
+  const written = (turn: Turn) => turn.changed ?? turn.created;
+  const both = other.turns.map((theirs) => {
+    const turn = ours.get(theirs.id);
+    if (!turn) return theirs;
+    ours.delete(theirs.id);
+    if (written(theirs) > written(turn)) {
+      for (const key of Object.keys(turn) as (keyof Turn)[]) delete turn[key];
+      Object.assign(turn, theirs);  // the same object: a view may show it
+    }
+    return turn;
+  });
+  c.turns = [...both, ...ours.values()];  // parents come first in both
+  c.chosen = { ...other.chosen, ...c.chosen };
+}
+
 /** Which of its siblings `turn` is: {index: 1, n: 3} is the second of three. */
 export function branch(c: Conversation, turn: Turn): { index: number; n: number } {
   const siblings = children(c, turn.parent);
@@ -126,6 +144,7 @@ function texts<K extends string>(value: unknown, keys: K[]): Record<K, string>[]
 function read_turn(turn: Turn): Turn {
   const { id, parent, role, content, stats } = turn;
   const read: Turn = { id, parent, role, content, created: Number(turn.created) || 0 };
+  if (turn.changed) read.changed = Number(turn.changed) || 0;
   for (const key of ["reasoning", "finish", "error", "warning"] as const) if (is_text(turn[key])) read[key] = turn[key];
   read.tool_calls = texts(turn.tool_calls, ["id", "name", "arguments"]);
   read.results = texts(turn.results, ["tool_call_id", "content"]);

@@ -36,6 +36,22 @@ const sidebar = new Sidebar(history, {
   },
 });
 
+history.events = {
+  changed: (id, is_removed) => {
+    if (is_removed) chat.stop(id);
+    if (id === chat.id) {
+      if (is_removed && view === "chat") return new_chat();
+      if (is_removed) void chat.open(null);
+      else chat.refresh();
+    }
+    void sidebar.refresh(chat.id);
+  },
+  problem: (text) => {
+    sidebar.problem(text);
+    chat.problem(text);
+  },
+};
+
 let view: ViewName = "chat";
 const links = kViews.map(([name, label]) => h("a", { href: `#/${name}`, "data-view": name }, label));
 const model_name = h("span", { class: "model-name" });

@@ -49,6 +49,13 @@ export function change_settings(change: Partial<Settings>): void {
   for (const listener of listeners) listener(current);
 }
 
+// What another tab of this page set holds here, too.
+if (typeof addEventListener !== "undefined") addEventListener("storage", (event) => {
+  if (event.key !== kKey) return;
+  current = read();
+  for (const listener of listeners) listener(current);
+});
+
 export function on_settings(listener: (settings: Settings) => void): void {
   listeners.push(listener);
 }

@@ -15,6 +15,7 @@ export class Sidebar {
   private readonly search = h("input", { type: "search", placeholder: "Search titles", "aria-label": "Search conversations" });
   private readonly note = h("p", { class: "note", role: "status" });
   private shown: Summary[] = [];
+  private not_saved = "";
   private current = "";
 
   constructor(private readonly history: History, private readonly actions: SidebarActions) {
@@ -36,6 +37,13 @@ export class Sidebar {
     this.current = current;
     this.shown = await this.history.list();
     this.show();
+  }
+
+  /** Why conversations are not kept; "": they are. */
+  problem(text: string): void {
+    if (text === this.not_saved) return;
+    this.not_saved = text;
+    this.note.textContent = text;
   }
 
   focus_search(): void {
@@ -104,7 +112,7 @@ export class Sidebar {
   private async read(file: File): Promise<void> {
     try {
       const n = await this.history.import_text(await file.text());
-      this.note.textContent = `${n} imported.`;
+      this.note.textContent = this.not_saved || `${n} imported.`;
     } catch (error) {
       this.note.textContent = (error as Error).message;
     }

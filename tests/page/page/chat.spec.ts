@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { answer, answer_once, ask, delta, ended, expect, finish, has_no_sideways_scroll, next_request, open, open_menu, question, send, test } from "./fixture";
 
 const kDeep = "The Challenger Deep lies about 10,900 m below the surface.";
@@ -406,6 +407,92 @@ test("without a database, conversations last as long as the page", async ({ page
   await expect(answer(page)).toContainText(kDeep);
   await open_menu(page);
   await expect(page.getByRole("navigation", { name: "Conversations" }).getByRole("link")).toHaveText(["how deep is the sea?"]);
+});
+
+test("a full storage is told, and the export has what was not saved", async ({ page }) => {
+  await open(page);
+  await ask(page, "how high is the sky?");
+  await page.evaluate(() => {
+    // As a browser does at the quota: each request succeeds, the transaction does not.
+    const put = IDBObjectStore.prototype.put;
+    IDBObjectStore.prototype.put = function (value: unknown) {
+      const request = put.call(this, value);
+      request.addEventListener("success", () => this.transaction.abort());
+      return request;
+    };
+    Object.defineProperty(IDBTransaction.prototype, "error", { get: () => new DOMException("full", "QuotaExceededError") });
+  });
+  await open_menu(page);
+  const list = page.getByRole("navigation", { name: "Conversations" });
+  await list.getByRole("button", { name: "New chat" }).click();
+  await expect(page.getByRole("heading", { name: "What would you like to know?" })).toBeVisible();
+  await ask(page, "how deep is the sea?");
+  await expect(page.getByRole("main").getByText("Not saved: the browser's storage is full.")).toBeVisible();
+  await open_menu(page);
+  await expect(list.getByText("Not saved: the browser's storage is full.")).toBeVisible();
+  await expect(list.getByRole("link")).toHaveText(["how deep is the sea?", "how high is the sky?"]);
+  const download = page.waitForEvent("download");
+  await list.getByRole("button", { name: "Export" }).click();
+  const text = readFileSync(await (await download).path(), "utf8");
+  expect(text).toContain("how high is the sky?");
+  expect(text).toContain(kDeep);
+});
+
+test("two tabs write to one conversation, and neither loses a turn", async ({ page, context }) => {
+  await open(page);
+  await ask(page, "how high is the sky?");
+  const other = await context.newPage();
+  await other.goto(page.url());
+  await expect(answer(other)).toContainText(kHigh);
+  await ask(page, "how deep is the sea?");
+  await expect(answer(other)).toContainText(kDeep);  // told by the first tab
+  await question(other).hover();
+  await question(other).getByRole("button", { name: "Edit" }).click();
+  await other.getByLabel("Edit message").fill("write a loop");
+  await other.getByRole("article", { name: "You" }).last().getByRole("button", { name: "Send" }).click();
+  await expect(answer(other)).toContainText("even");
+  await ended(other);
+  await expect(question(page).locator(".branch-place")).toHaveText("1/2");  // what one reads stays
+  await ask(page, "count for a while");
+  await page.reload();
+  await expect(page.getByRole("article", { name: "You" }).nth(1).locator(".branch-place")).toHaveText(/^[12]\/2$/);
+  await page.close();
+  await other.reload();
+  await expect(other.getByRole("article", { name: "You" }).nth(1).locator(".branch-place")).toHaveText(/^[12]\/2$/);
+});
+
+test("a tab that knows nothing of the other's turns keeps them", async ({ page, context }) => {
+  await open(page);
+  await ask(page, "how high is the sky?");
+  const other = await context.newPage();
+  await other.addInitScript(() => { BroadcastChannel.prototype.postMessage = () => {}; });
+  await other.goto(page.url());
+  await expect(answer(other)).toContainText(kHigh);
+  await ask(other, "write a loop");
+  await ask(page, "how deep is the sea?");
+  await page.reload();
+
+  await expect(page.getByRole("article", { name: "You" })).toHaveCount(2);
+  await expect(question(page).locator(".branch-place")).toHaveText(/^[12]\/2$/);
+});
+
+test("what one tab deletes stays deleted in the other, and settings are shared", async ({ page, context }) => {
+  await open(page);
+  await ask(page, "how high is the sky?");
+  const other = await context.newPage();
+  await other.goto(page.url());
+  await expect(answer(other)).toContainText(kHigh);
+  await other.getByLabel("Thinking", { exact: true }).selectOption("max");
+  await expect(page.getByLabel("Thinking", { exact: true })).toHaveValue("max");
+  await open_menu(other);
+  const list = other.getByRole("navigation", { name: "Conversations" });
+  await list.getByRole("listitem").hover();
+  await list.getByRole("button", { name: "Delete" }).click();
+  await list.getByRole("button", { name: "Really delete" }).click();
+  await expect(page.getByRole("heading", { name: "What would you like to know?" })).toBeVisible();
+  await page.reload();
+  await open_menu(page);
+  await expect(page.getByRole("navigation", { name: "Conversations" }).getByText("No conversations yet.")).toBeVisible();
 });
 
 test("a damaged file is not imported", async ({ page }) => {
