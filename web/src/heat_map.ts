@@ -20,7 +20,7 @@ function colour(share: number, scale: Rgb[]): string {
 }
 
 export class HeatMap {
-  private readonly canvas = h("canvas", { role: "img" });
+  private readonly canvas = h("canvas", { role: "img", tabindex: "0" });
   private readonly told = h("p", { class: "faint", role: "status" });
   private readonly legend = h("canvas", { width: "120", height: "10", "aria-hidden": "true" });
   private readonly stops = Array.from({ length: kStops }, (_, i) => h("i", { class: `heat-${i}` }));  // colours as the style sheet says
@@ -29,10 +29,14 @@ export class HeatMap {
   private layers: number[][] = [];
   private shares: number[][] = [];
   private pitch = { x: 1, y: 1 };  // pixels from cell to cell
+  private pointed: { layer: number; expert: number } | null = null;  // by mouse, finger or arrow keys
 
   constructor() {
-    this.canvas.addEventListener("mousemove", (event) => this.point(event));
-    this.canvas.addEventListener("mouseleave", () => this.tell());
+    for (const kind of ["pointermove", "pointerdown"] as const) this.canvas.addEventListener(kind, (event) =>
+      this.point(Math.floor(event.offsetY / this.pitch.y), Math.floor(event.offsetX / this.pitch.x)));
+    this.canvas.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") this.point(-1, -1); });
+    this.canvas.addEventListener("blur", () => this.point(-1, -1));
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
   show(layers: number[][]): void {
@@ -63,6 +67,13 @@ export class HeatMap {
   }
 
   private tell(): void {
+    const { pointed } = this;
+    const share = pointed && this.shares[pointed.layer]?.[pointed.expert];
+    if (pointed && typeof share === "number") {
+      const { layer, expert } = pointed;
+      this.told.textContent = `Layer ${layer}, expert ${expert}: ${this.layers[layer]![expert]} tokens, ${share.toFixed(2)} × the mean.`;
+      return;
+    }
     let hottest = { layer: 0, expert: 0, share: 0 }, n_idle = 0, n = 0;
     this.shares.forEach((row, layer) => row.forEach((share, expert) => {
       n += 1;
@@ -74,10 +85,19 @@ export class HeatMap {
     this.canvas.setAttribute("aria-label", `Expert load. ${this.told.textContent}`);
   }
 
-  private point(event: MouseEvent): void {
-    const layer = Math.floor(event.offsetY / this.pitch.y), expert = Math.floor(event.offsetX / this.pitch.x);
-    const share = this.shares[layer]?.[expert];
-    if (share !== undefined)
-      this.told.textContent = `Layer ${layer}, expert ${expert}: ${this.layers[layer]![expert]} tokens, ${share.toFixed(2)} × the mean.`;
+  /** A place beside the cells points at none. */
+  private point(layer: number, expert: number): void {
+    this.pointed = this.shares[layer]?.[expert] === undefined ? null : { layer, expert };
+    this.tell();
+  }
+
+  private key(event: KeyboardEvent): void {
+    const step = ({ ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] } as Record<string, number[]>)[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const { pointed } = this;
+    if (!pointed) return this.point(0, 0);
+    const layer = pointed.layer + step[0]!, expert = pointed.expert + step[1]!;
+    if (this.shares[layer]?.[expert] !== undefined) this.point(layer, expert);
   }
 }

@@ -58,6 +58,27 @@ test("the heat map's colours tell the load", async ({ page }) => {
   expect(new Set(Object.values(pixels)).size).toBe(3);
 });
 
+test("the heat map tells the cell that is pointed at, also by keys, while polls come", async ({ page }) => {
+  let n = 0;
+  await page.route("**/monitor", (route) => {
+    n += 1;
+    return route.fulfill({ json: kMonitor });
+  });
+  await open(page, "#/monitor");
+  const told = page.getByRole("region", { name: "Experts" }).getByRole("status");
+  await expect(told).toContainText("Most used");
+  const map = page.locator(".heat-scroll canvas");
+  await map.focus();
+  for (const key of ["ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowDown"]) await page.keyboard.press(key);
+  await expect(told).toHaveText("Layer 1, expert 0: 0 tokens, 0.00 × the mean.");
+  const { width, height } = (await map.boundingBox())!;
+  await map.click({ position: { x: width * 0.4, y: height * 0.7 } });
+  await expect(told).toHaveText("Layer 1, expert 1: 40 tokens, 4.00 × the mean.");
+  const before = n;
+  await expect.poll(() => n).toBeGreaterThan(before + 1);
+  await expect(told).toHaveText("Layer 1, expert 1: 40 tokens, 4.00 × the mean.");
+});
+
 test("polling ends with the view, and goes on after a failure", async ({ page }) => {
   let n = 0, is_broken = true;
   await page.route("**/monitor", (route) => {
