@@ -1,6 +1,6 @@
 // The parts of the page that need no browser.
 import { expect, test } from "@playwright/test";
-import { add_turn, branch, new_conversation, path, read_conversation, switch_branch, title_of } from "../../web/src/conversation";
+import { add_turn, branch, new_conversation, path, read_conversation, switch_branch, title_of, unite } from "../../web/src/conversation";
 import { changeable_facts, negated, why } from "../../web/src/episode";
 import { layout_graph, rows_of, wrap } from "../../web/src/graph_layout";
 import { type Block, parse_markdown, parse_spans, type Span } from "../../web/src/markdown";
@@ -39,6 +39,21 @@ test.describe("an answer while it arrives", () => {
       ttft_ms: 200, thinking_ms: 300, tok_s: 12 });
   });
 
+  test("what is gone on with is added to, and its numbers are of the whole", () => {
+    const stats = { prompt_tokens: 20, cached_tokens: 0, completion_tokens: 10, reasoning_tokens: 4, ttft_ms: 70, thinking_ms: 50, tok_s: 9 };
+    const draft = new AnswerDraft(0, { id: "a", parent: null, role: "assistant", content: "It ", reasoning: "So", created: 0, stats });
+    draft.take(delta({ content: "is 4." }), 100);
+    draft.take({ choices: [], usage: { prompt_tokens: 31, completion_tokens: 3 } }, 110);
+    expect(draft).toMatchObject({ content: "It is 4.", reasoning: "So", is_thinking: false });
+    expect(draft.stats()).toMatchObject({ prompt_tokens: 21, completion_tokens: 13, reasoning_tokens: 4, ttft_ms: 70, thinking_ms: 50 });
+  });
+
+  test("thinking counts its tokens before the server does", () => {
+    const draft = new AnswerDraft(0);
+    for (let i = 1; i < 4; i += 1) draft.take(delta({ reasoning_content: "x" }), i);
+    expect(draft.stats().reasoning_tokens).toBe(3);
+  });
+
   test("what comes at once is timed from the request, and the server's own timing wins", () => {
     const draft = new AnswerDraft(0);
     for (let i = 0; i < 11; i += 1) draft.take(delta({ content: "x" }), 500);
@@ -75,6 +90,24 @@ test.describe("the tree of turns", () => {
     expect(path(c)).toEqual([a, a1]);
     switch_branch(c, a1, 1);
     expect(path(c).at(-1)).toBe(b);
+  });
+
+  test("two copies are united: no turn is lost, the one written last stays", () => {
+    const c = new_conversation(0);
+    const q = add_turn(c, null, user("q"), 1);
+    const a = add_turn(c, q.id, { role: "assistant", content: "half" }, 2);
+    const other = structuredClone(c);
+    add_turn(c, a.id, user("ours"), 3);
+    Object.assign(other.turns[1]!, { content: "whole", changed: 9 });
+    const theirs = add_turn(other, a.id, user("theirs"), 4);
+    unite(c, other);
+    expect(c.turns.map((t) => t.content)).toEqual(["q", "whole", "theirs", "ours"]);
+    expect(c.turns[1]).toBe(a);
+    expect(path(c).at(-1)!.content).toBe("ours");
+    unite(other, c);
+    expect(other.turns.map((t) => t.content)).toEqual(["q", "whole", "theirs", "ours"]);
+    expect(path(other).at(-1)).toBe(theirs);
+    expect(read_conversation(structuredClone(c))).not.toBeNull();  // parents come first
   });
 
   test("what was exported is read again; cycles and strangers are not", () => {

@@ -65,7 +65,10 @@ export async function stream_chat(
   const decoder = new TextDecoder();
   const reader = new SseReader();
   for (;;) {
-    const { done, value } = await bytes.read();
+    const { done, value } = await bytes.read().catch((error: Error) => {
+      if (error.name === "AbortError") throw error;
+      return { done: true, value: undefined };  // the server is gone
+    });
     if (done) throw new ApiFailure("The connection ended before the answer did.", 0);
     for (const data of reader.push(decoder.decode(value, { stream: true }))) {
       if (data === "[DONE]") return;

@@ -1,6 +1,6 @@
 // Where the user writes.
 
-import { h, icon, icon_button } from "./dom";
+import { enter_begins_line, h, icon, icon_button } from "./dom";
 import * as format from "./format";
 import { change_settings, on_settings, settings, type Settings } from "./settings";
 
@@ -96,8 +96,7 @@ export class Composer {
   }
 
   private key(event: KeyboardEvent): void {
-    const types_lines = matchMedia("(pointer: coarse)").matches;  // a phone's Enter begins a line
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !types_lines) {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !enter_begins_line()) {
       event.preventDefault();
       if (!this.is_running) this.press();
     } else if (event.key === "ArrowUp" && this.box.value === "") {

@@ -50,6 +50,15 @@ export function replace(parent: Element, ...children: Child[]): void {
   append(parent, children);
 }
 
+/** Makes `wanted` the children of `parent`; those that stay are not touched and keep focus, scroll place and selection. */
+export function arrange(parent: Element, wanted: Element[]): void {
+  const stays = new Set(wanted);
+  for (const child of Array.from(parent.children)) if (!stays.has(child)) child.remove();
+  wanted.forEach((child, i) => {
+    if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] ?? null);
+  });
+}
+
 const kIcons = {
   send: "M12 19V5M6 11l6-6 6 6",
   stop: "M7 7h10v10H7z",
@@ -85,6 +94,11 @@ export function icon_button(
 ): HTMLButtonElement {
   return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label,
     on: { click }, ...props }, icon(name));
+}
+
+/** On a phone, Enter begins a line: the screen's keyboard has no Shift Enter. */
+export function enter_begins_line(): boolean {
+  return matchMedia("(pointer: coarse)").matches;
 }
 
 export function is_reduced_motion(): boolean {

@@ -104,7 +104,7 @@ export class History {
     const { id } = conversation;
     if (this.removed.has(id)) return;
     this.loaded.set(id, conversation);
-    if (await this.write(id, false, (store) => {
+    const is_kept = await this.write(id, false, (store) => {
       const request = store.get(id) as IDBRequest<Conversation | undefined>;
       request.onsuccess = () => {
         if (this.removed.has(id)) return;
@@ -112,7 +112,8 @@ export class History {
         else if (this.stored.has(id)) return this.forget(id);
         store.put(conversation);
       };
-    }) && !this.removed.has(id)) this.stored.add(id);
+    });
+    if (is_kept && !this.removed.has(id)) this.stored.add(id);
   }
 
   async remove(id: string): Promise<void> {

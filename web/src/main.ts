@@ -1,7 +1,7 @@
 // The page: three views (chat, monitor, world), chosen by the part of the address behind #.
 
 import "./style/index.css";
-import { get_json, on_unauthorized } from "./api";
+import { ApiFailure, get_json, on_unauthorized } from "./api";
 import { ChatView } from "./chat_view";
 import { Dialog } from "./dialog";
 import { h, icon_button, replace } from "./dom";
@@ -14,6 +14,7 @@ import { Sidebar } from "./sidebar";
 import { WorldView } from "./world_view";
 
 const kViews = [["chat", "Chat"], ["monitor", "Monitor"], ["world", "World"]] as const;
+const kAskAgain = 5000;  // ms: for the models, of a server that does not answer
 type ViewName = (typeof kViews)[number][0];
 
 const history = new History();
@@ -53,11 +54,14 @@ history.events = {
 };
 
 let view: ViewName = "chat";
+let shown: ViewName | null = null;
+const scrolled = new Map<Element, number>();  // how far, of the views that are not shown
 const links = kViews.map(([name, label]) => h("a", { href: `#/${name}`, "data-view": name }, label));
 const model_name = h("span", { class: "model-name" });
 const menu = icon_button("menu", "Conversations", () => show_menu(!document.body.classList.contains("menu-open")),
   { "aria-expanded": "false" });
 const body = h("div", { class: "body" });
+const shade = h("div", { class: "shade", on: { click: () => show_menu(false) } });
 
 function go(path: string): void {
   location.hash = path;
@@ -73,6 +77,18 @@ function show_menu(is_open: boolean): void {
   menu.setAttribute("aria-expanded", String(is_open));
 }
 
+/** Shows the view; each comes back as it was left. */
+function show_view(): void {
+  if (view === shown) return;
+  if (shown === "chat") chat.leave();
+  for (const el of Array.from(body.children)) scrolled.set(el, el.scrollTop);
+  if (view === "chat") replace(body, sidebar.el, shade, chat.el);
+  else replace(body, view === "monitor" ? monitor.el : world.el);
+  for (const el of Array.from(body.children)) el.scrollTop = scrolled.get(el) ?? 0;
+  if (view === "chat") chat.enter();
+  shown = view;
+}
+
 async function route(): Promise<void> {
   const [, name, id, ...rest] = location.hash.slice(1).split("/");
   view = kViews.find(([known]) => known === name)?.[0] ?? "chat";
@@ -84,14 +100,14 @@ async function route(): Promise<void> {
     else link.removeAttribute("aria-current");
   }
   monitor.visible(view === "monitor");
+  show_view();
   if (view === "chat") {
-    replace(body, sidebar.el, h("div", { class: "shade", on: { click: () => show_menu(false) } }), chat.el);
     if (id) await chat.open(id === "new" ? null : id);
+    else if (!chat.is_empty) window.history.replaceState(null, "", `#/chat/${chat.id}`);
     chat.focus();
     await sidebar.refresh(chat.id);
-  } else {
-    replace(body, view === "monitor" ? monitor.el : world.el);
-    if (view === "world") await world.load(id ? [id, ...rest] : []);
+  } else if (view === "world") {
+    await world.load(id ? [id, ...rest] : []);
   }
 }
 
@@ -143,11 +159,18 @@ document.body.append(
   body);
 apply_theme();
 void route();
-const load = () => load_models().catch(() => {});  // the first message will say what is wrong
-void load();
+let loading = 0;
+function load(): void {
+  clearTimeout(loading);
+  load_models().catch((error) => {  // the first message will say what is wrong
+    if (!(error instanceof ApiFailure && error.status === 401)) loading = window.setTimeout(load, kAskAgain);
+  });
+}
+load();
 let key_in_use = settings().api_key;
 on_settings(({ api_key }) => {
   if (api_key === key_in_use) return;
   key_in_use = api_key;
-  void load();
+  load();
+  if (view === "world") void route();
 });

@@ -1,4 +1,5 @@
-// Shows Markdown. Blocks that did not change stay as they are, so that a long answer can stream.
+// Shows Markdown. Blocks that did not change stay as they are, and code that grew gets only what is new, so that a long
+// answer can stream.
 
 import { copy_button, h } from "./dom";
 import { type Block, type Span, parse_markdown } from "./markdown";
@@ -6,20 +7,32 @@ import { type Block, type Span, parse_markdown } from "./markdown";
 export class MarkdownView {
   readonly el = h("div", { class: "markdown" });
   private shown: string[] = [];
+  private blocks: Block[] = [];
 
   show(text: string): void {
     const blocks = parse_markdown(text);
     const keys = blocks.map((block) => JSON.stringify(block));
     keys.forEach((key, i) => {
       if (this.shown[i] === key) return;
-      const made = block_element(blocks[i]!);
       const old = this.el.children[i];
+      if (old && grow_code(old, this.blocks[i], blocks[i]!)) return;
+      const made = block_element(blocks[i]!);
       if (old) old.replaceWith(made);
       else this.el.appendChild(made);
     });
     while (this.el.children.length > keys.length) this.el.lastElementChild!.remove();
     this.shown = keys;
+    this.blocks = blocks;
   }
+}
+
+/** Adds the end of a code block to its text; false: it is not the same one with more text. */
+function grow_code(el: Element, old: Block | undefined, block: Block): boolean {
+  if (old?.kind !== "code" || block.kind !== "code" || old.language !== block.language || !block.text.startsWith(old.text)) return false;
+  const text = el.querySelector("code")?.firstChild;
+  if (!(text instanceof Text)) return false;
+  text.appendData(block.text.slice(old.text.length));
+  return true;
 }
 
 function block_element(block: Block): HTMLElement {
@@ -51,9 +64,10 @@ function table_element(rows: Span[][][]): HTMLElement {
 }
 
 export function code_element(language: string, text: string): HTMLElement {
+  const code = h("code", {}, text);
   return h("div", { class: "code" },
-    h("div", { class: "code-head" }, h("span", {}, language.split(/\s/, 1)[0] ?? ""), copy_button(() => text)),
-    h("pre", { tabindex: "0" }, h("code", {}, text)));
+    h("div", { class: "code-head" }, h("span", {}, language.split(/\s/, 1)[0] ?? ""), copy_button(() => code.textContent ?? "")),
+    h("pre", { tabindex: "0" }, code));
 }
 
 function span_node(span: Span): Node {

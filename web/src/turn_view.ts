@@ -1,7 +1,7 @@
 // One turn of a conversation on the screen.
 
 import { type AnswerStats, can_go_on, has_calls, type ToolResult, type Turn } from "./conversation";
-import { copy_button, h, icon_button, replace } from "./dom";
+import { copy_button, enter_begins_line, h, icon_button, replace } from "./dom";
 import * as format from "./format";
 import { MarkdownView } from "./markdown_view";
 import { call_cards, open_call_cards } from "./tool_card";
@@ -25,6 +25,9 @@ export interface TurnContext {
 
 export interface TurnView {
   readonly el: HTMLElement;
+  readonly turn: Turn;
+  /** Shows the turn as it is now; `draft` while it is being written. What did not change is not touched. */
+  update(context: TurnContext, draft: AnswerDraft | null, now: number): void;
 }
 
 function branch_switch(turn: Turn, { index, n }: { index: number; n: number }, actions: TurnActions): HTMLElement | null {
@@ -40,26 +43,35 @@ function branch_switch(turn: Turn, { index, n }: { index: number; n: number }, a
 export class QuestionView implements TurnView {
   readonly el = h("article", { class: "turn question", "aria-label": "You" });
 
-  constructor(private readonly turn: Turn, private readonly context: TurnContext, private readonly actions: TurnActions) {
-    this.show();
+  private branch = { index: 0, n: 0 };
+  private is_edited = false;
+
+  constructor(readonly turn: Turn, private readonly actions: TurnActions) {}
+
+  update({ branch }: TurnContext): void {
+    if (branch.index === this.branch.index && branch.n === this.branch.n) return;
+    this.branch = branch;
+    if (!this.is_edited) this.show();
   }
 
   private show(): void {
+    this.is_edited = false;
     replace(this.el, h("div", { class: "bubble" }, this.turn.content),
-      h("div", { class: "turn-foot" }, branch_switch(this.turn, this.context.branch, this.actions),
+      h("div", { class: "turn-foot" }, branch_switch(this.turn, this.branch, this.actions),
         h("span", { class: "actions" }, copy_button(() => this.turn.content),
           icon_button("edit", "Edit", () => this.edit()))));
   }
 
   edit(): void {
     if (this.actions.is_busy()) return;
+    this.is_edited = true;
     const box = h("textarea", { class: "edit-box", rows: "3", "aria-label": "Edit message" });
     box.value = this.turn.content;
     const send = () => {
       if (box.value.trim()) this.actions.edit(this.turn, box.value);
     };
     box.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !enter_begins_line()) {
         event.preventDefault();
         send();
       } else if (event.key === "Escape") {
@@ -86,8 +98,10 @@ export class AnswerView implements TurnView {
   private readonly text = new MarkdownView();
   private readonly below = h("div");
   private shown_reasoning = "";
+  private context!: TurnContext;
+  private shown = "";  // what an ended answer depends on
 
-  constructor(private readonly turn: Turn, private readonly context: TurnContext, private readonly actions: TurnActions) {
+  constructor(readonly turn: Turn, private readonly actions: TurnActions) {
     this.el.append(this.thinking, this.text.el, this.progress, this.below);
     this.thinking.open = opened.has(turn.id);
     this.thinking.addEventListener("toggle", () => {
@@ -97,9 +111,13 @@ export class AnswerView implements TurnView {
     });
   }
 
-  /** Shows the turn as it is now; `draft` while it is being written. */
-  update(draft: AnswerDraft | null, now: number): void {
+  update(context: TurnContext, draft: AnswerDraft | null, now: number): void {
     const { turn } = this;
+    const { branch, is_last, results, results_branch } = context;
+    const shown = draft ? "" : JSON.stringify([branch, is_last, results?.id, results_branch, turn.changed, turn.finish]);
+    if (!draft && shown === this.shown) return;
+    this.shown = shown;
+    this.context = context;
     this.el.setAttribute("aria-busy", draft ? "true" : "false");
     this.el.classList.toggle("live", draft !== null);
     const waits = draft !== null && draft.n_deltas === 0;
@@ -107,7 +125,7 @@ export class AnswerView implements TurnView {
     if (waits) replace(this.progress, prefill_bar(draft.progress));
     this.thinking.hidden = !turn.reasoning;
     if (turn.reasoning) {
-      this.thinking_head.textContent = thinking_label(draft, turn.stats, now);
+      this.thinking_head.textContent = thinking_label(draft, draft?.stats() ?? turn.stats, now);
       this.show_reasoning();
     }
     this.text.show(turn.content);
@@ -175,15 +193,15 @@ function stats_line(stats: AnswerStats): HTMLElement {
   return h("span", { class: "stats" },
     item("tok_s", `${format.rate(stats.tok_s)} tokens/s`, "speed of the answer"),
     item("ttft", `first after ${format.seconds(stats.ttft_ms)}`, "time to the first token"),
-    item("tokens", format.plural(stats.completion_tokens, "token"), `prompt: ${stats.prompt_tokens} tokens`),
+    item("tokens", format.plural(stats.completion_tokens, "token"), stats.prompt_tokens > 0 ? `prompt: ${stats.prompt_tokens} tokens` : ""),
     stats.cached_tokens > 0 && item("cached", `${format.count(stats.cached_tokens)} cached`, "tokens of the prompt that were not computed again"),
     drafted !== null && item("drafts", `${format.percent(drafted)} of drafts taken`, "speculative decoding"));
 }
 
 function thinking_label(draft: AnswerDraft | null, stats: AnswerStats | undefined, now: number): string {
-  if (draft?.is_thinking) return `Thinking … ${format.seconds(draft.thinking_ms(now))}`;
   const ms = draft ? draft.thinking_ms(now) : stats?.thinking_ms;
   const tokens = stats?.reasoning_tokens ? ` · ${format.plural(stats.reasoning_tokens, "token")}` : "";
+  if (draft?.is_thinking) return `Thinking … ${format.seconds(ms ?? 0)}${tokens}`;
   return ms === undefined ? "Thinking" : `Thought for ${format.seconds(ms)}${tokens}`;
 }
 

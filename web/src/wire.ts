@@ -88,6 +88,7 @@ export class AnswerDraft {
   private timings: Timings | null = null;
   private first: number | null = null;
   private last = 0;
+  private n_thoughts = 0;  // deltas of thinking
   private n_arrivals = 0;  // of deltas, those that came together counted once
   private thought_from: number | null = null;
   private thought_until: number | null = null;
@@ -116,6 +117,7 @@ export class AnswerDraft {
     this.n_deltas += 1;
     if (delta.reasoning_content) {
       this.thought_from ??= now;
+      this.n_thoughts += 1;
       this.reasoning += delta.reasoning_content;
     } else if (this.thought_from !== null) {
       this.thought_until ??= now;
@@ -168,7 +170,7 @@ export class AnswerDraft {
       prompt_tokens: this.usage?.prompt_tokens ?? this.progress?.total ?? 0,
       cached_tokens: this.usage?.prompt_tokens_details?.cached_tokens ?? this.progress?.cache ?? 0,
       completion_tokens: tokens,
-      reasoning_tokens: this.usage?.completion_tokens_details?.reasoning_tokens ?? 0,
+      reasoning_tokens: this.usage?.completion_tokens_details?.reasoning_tokens ?? this.n_thoughts,
       ttft_ms: this.first === null ? 0 : this.first - this.asked,
       thinking_ms: this.thinking_ms(this.last),
       tok_s: this.timings?.predicted_per_second ?? Math.max(measured, 0),

@@ -211,7 +211,7 @@ test("regenerating and editing make branches", async ({ page }) => {
   await question(page).hover();
   await question(page).getByRole("button", { name: "Edit" }).click();
   await page.getByLabel("Edit message").fill("how high is the sky?");
-  await page.getByLabel("Edit message").press("Enter");
+  await question(page).getByRole("button", { name: "Send" }).click();
   await expect(answer(page)).toContainText(kHigh);
   await ended(page);
   await expect(question(page).locator(".branch-place")).toHaveText("2/2");
@@ -504,6 +504,144 @@ test("a damaged file is not imported", async ({ page }) => {
   await expect(note).toHaveText("This file is not JSON.");
   await page.getByLabel("Import conversations").setInputFiles(file('{"format": "hadal-conversations", "conversations": [{"id": 1}]}'));
   await expect(note).toHaveText("Conversation 1 of the file is damaged.");
+});
+
+test("the place in the text and the address stay while another view is shown", async ({ page }) => {
+  await open(page);
+  await ask(page, "count for a while");
+  await ask(page, `how deep is the sea? ${"really ".repeat(1500)}`);
+  const scroller = page.locator(".scroller");
+  await scroller.evaluate((el) => el.scrollTo(0, 120));
+  await page.getByRole("link", { name: "Monitor", exact: true }).click();
+  await expect(page.getByRole("main", { name: "Monitor" })).toBeVisible();
+  await page.getByRole("link", { name: "Chat", exact: true }).click();
+  expect(await scroller.evaluate((el) => el.scrollTop)).toBe(120);
+  await expect(page).toHaveURL(/#\/chat\/\w{10,}$/);
+  await page.reload();
+  await expect(page.getByRole("article", { name: "Answer" })).toHaveCount(2);
+});
+
+test("an answer that grows is followed after another view", async ({ page }) => {
+  await open(page);
+  await send(page, "count for long");
+  await expect(answer(page)).toContainText("1 2 3");
+  await page.getByRole("link", { name: "Monitor", exact: true }).click();
+  await expect(page.getByRole("main", { name: "Monitor" })).toBeVisible();
+  await page.getByRole("link", { name: "Chat", exact: true }).click();
+  await expect(answer(page)).toContainText("400 401", { timeout: 40_000 });
+  await page.getByRole("button", { name: "Stop" }).click();
+  await ended(page);
+  const below = await page.locator(".scroller").evaluate((el) => el.scrollHeight - el.scrollTop - el.clientHeight);
+  expect(below).toBeLessThan(80);
+});
+
+test("what did not change is not built anew; the focus stays on its button", async ({ page }) => {
+  await open(page);
+  await ask(page, "how high is the sky?");
+  await answer(page).evaluate((el) => { (el as any).is_first = true; });
+  await ask(page, "how deep is the sea?");
+  expect(await page.getByRole("article", { name: "Answer" }).first().evaluate((el) => (el as any).is_first)).toBe(true);
+  await expect(page.getByRole("log")).toHaveAttribute("aria-live", "off");
+  await expect(page.getByRole("status", { name: "State of the answer" })).toHaveText("The answer is complete");
+  for (let n = 2; n < 4; n += 1) {
+    await answer(page).hover();
+    await answer(page).getByRole("button", { name: "Regenerate" }).click();
+    await expect(answer(page).locator(".branch-place")).toHaveText(`${n}/${n}`);
+    await ended(page);
+  }
+  await answer(page).getByRole("button", { name: "Previous version" }).focus();
+  await page.keyboard.press("Enter");
+  await expect(answer(page).locator(".branch-place")).toHaveText("2/3");
+  await expect(answer(page).getByRole("button", { name: "Previous version" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(answer(page).locator(".branch-place")).toHaveText("1/3");
+  await expect(answer(page).getByRole("button", { name: "Next version" })).toBeFocused();
+});
+
+test("code that grows keeps its element", async ({ page }) => {
+  await page.addInitScript(() => {
+    (window as any).blocks = new Set();
+    new MutationObserver(() => {
+      for (const el of document.querySelectorAll(".markdown pre")) (window as any).blocks.add(el);
+    }).observe(document, { subtree: true, childList: true });
+  });
+  await open(page);
+  await ask(page, "write a loop");
+  await expect(answer(page).locator("pre")).toHaveText("n_even = sum(1 for x in depths if x % 2 == 0)\nprint(n_even)");
+  expect(await page.evaluate(() => (window as any).blocks.size)).toBeLessThanOrEqual(4);  // more than one: while the first line is not whole
+});
+
+test("the context fills while an answer is written, and thinking counts its tokens", async ({ page }) => {
+  await open(page);
+  await send(page, "count for long");
+  const meter = page.getByRole("meter", { name: "Context used" });
+  const used = async () => Number(await meter.getAttribute("aria-valuenow"));
+  await expect.poll(used).toBeGreaterThan(30);
+  await expect(answer(page)).toHaveAttribute("aria-busy", "true");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await ended(page);
+  await answer(page).hover();
+  await answer(page).getByRole("button", { name: "Regenerate" }).click();  // its prompt is in the cache: no progress is told
+  await expect(answer(page)).toContainText("1 2 3 4 5");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await ended(page);
+  await expect(answer(page).locator("[data-stat=tokens]")).not.toHaveAttribute("title", "prompt: 0 tokens");
+});
+
+test("a server that comes back is found", async ({ page }) => {
+  let is_gone = true;
+  await page.route("**/v1/models", (route) => is_gone ? route.abort() : route.continue());
+  await open(page);
+  await page.waitForTimeout(500);
+  is_gone = false;
+  await expect(page.locator(".model-name")).not.toBeEmpty();
+});
+
+test("a connection that is cut in the middle is told as that", async ({ page }) => {
+  await open(page);
+  await page.evaluate(() => {
+    const real = window.fetch;
+    window.fetch = async (path, init) => {
+      if (!String(path).includes("chat/completions")) return real(path, init);
+      let n = 0;
+      return new Response(new ReadableStream({ pull(out) {
+        n += 1;
+        if (n === 1) out.enqueue(new TextEncoder().encode('data: {"choices": [{"delta": {"content": "Half"}}]}\n\n'));
+        else out.error(new TypeError("network error"));
+      } }));
+    };
+  });
+  await ask(page, "how deep is the sea?");
+
+  await expect(answer(page)).toContainText("Half");
+  await expect(answer(page).getByRole("alert")).toContainText("The connection ended before the answer did.");
+  await expect(answer(page).getByRole("button", { name: "Continue" })).toBeVisible();
+});
+
+test("an edit sent while an answer is written waits", async ({ page }) => {
+  await open(page);
+  await ask(page, "how high is the sky?");
+  await question(page).hover();
+  await question(page).getByRole("button", { name: "Edit" }).click();
+  await page.getByLabel("Message", { exact: true }).fill("count for long");
+  await page.locator(".composer").getByRole("button", { name: "Send" }).click();
+  await expect(answer(page)).toContainText("1 2 3");
+  const first = page.getByRole("article", { name: "You" }).first();
+  await first.getByRole("button", { name: "Send" }).click();
+  await expect(page.getByRole("article", { name: "You" })).toHaveCount(2);
+  await expect(first.getByLabel("Edit message")).toHaveValue("how high is the sky?");
+  await page.getByRole("button", { name: "Stop" }).click();
+});
+
+test("Enter in an edited message: a line on a phone, else it sends", async ({ page, isMobile }) => {
+  await open(page);
+  await ask(page, "how high is the sky?");
+  await question(page).hover();
+  await question(page).getByRole("button", { name: "Edit" }).click();
+  const box = page.getByLabel("Edit message");
+  await box.press("Enter");
+  if (isMobile) await expect(box).toHaveValue("how high is the sky?\n");
+  else await expect(question(page).locator(".branch-place")).toHaveText("2/2");
 });
 
 test("a text file is attached as a block", async ({ page }) => {

@@ -165,6 +165,16 @@ test("another world, and one chosen", async ({ page }) => {
   await expect(page.getByRole("alert")).toContainText("Depth is 1 to");
 });
 
+test("a key that was asked for opens the world", async ({ page }) => {
+  test.skip(!process.env.HADAL_KEY_URL, "HADAL_KEY_URL is not set");
+  await page.goto(`${process.env.HADAL_KEY_URL}/#/world/household/2/1`);
+  const dialog = page.getByRole("dialog", { name: "Settings" });
+  await dialog.getByLabel("API key").fill("secret");
+  await dialog.getByRole("button", { name: "Close" }).click();
+
+  await expect(page.getByRole("region", { name: "As it was" })).toBeVisible();
+});
+
 test("a model without worlds says so", async ({ page }) => {
   await page.route("**/worlds", (route) => route.fulfill({ json: { available: false, domains: [], max_depth: 8, reason: "This model has no world vocabulary." } }));
   await open(page, "#/world");
