@@ -117,9 +117,9 @@ export class ChatView {
 
   private async ask(question: Turn): Promise<void> {
     const { conversation } = this;
-    await this.history.put(conversation);
+    const ended = this.answers.ask(conversation, question);  // it saves the question, too
     this.listed(conversation);
-    await this.answers.ask(conversation, question);
+    await ended;
     this.listed(conversation);
   }
 

@@ -17,6 +17,7 @@ export class Sidebar {
   private shown: Summary[] = [];
   private not_saved = "";
   private current = "";
+  private drawn = "";
 
   constructor(private readonly history: History, private readonly actions: SidebarActions) {
     const file = h("input", { type: "file", accept: ".json,application/json", hidden: true, "aria-label": "Import conversations" });
@@ -54,6 +55,9 @@ export class Sidebar {
     if (this.list.querySelector("input")) return;  // a title is being edited
     const wanted = this.search.value.trim().toLowerCase();
     const found = this.shown.filter(({ title }) => title.toLowerCase().includes(wanted));
+    const drawn = JSON.stringify([found.map(({ id, title }) => [id, title]), this.current, wanted]);
+    if (drawn === this.drawn) return;  // a button that has the focus keeps it
+    this.drawn = drawn;
     replace(this.list, found.map((summary) => this.item(summary)),
       found.length === 0 && h("li", { class: "faint empty" }, wanted ? "Nothing found." : "No conversations yet."));
   }
@@ -101,6 +105,7 @@ export class Sidebar {
       if (event.key === "Enter") void end(true);
       if (event.key === "Escape") void end(false);
     });
+    this.drawn = "";
     replace(item, box);
     box.select();
   }

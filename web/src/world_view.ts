@@ -52,7 +52,7 @@ export class WorldView {
   async load(place: string[]): Promise<void> {
     const [domain, depth, seed] = place;
     const is_new = domain !== undefined && (domain !== this.episode?.domain || Number(depth) !== this.episode.depth || Number(seed) !== this.episode.seed);
-    if (this.worlds && this.episode && !is_new) return;
+    if (this.worlds && this.episode && !is_new) return this.keep_address(this.episode);
     try {
       this.worlds = await get_json<Worlds>("/worlds");
     } catch (error) {
@@ -106,8 +106,7 @@ export class WorldView {
     if (!episode) return;
     this.episode = episode;
     this.stop();
-    const place = `#/world/${episode.domain}/${episode.depth}/${episode.seed}`;
-    if (location.hash.startsWith("#/world")) window.history.replaceState(null, "", place);
+    this.keep_address(episode);
     this.first = new RunView(episode, "As it was", { what_if: (fact, after) => void this.ask_what_if({ fact, after }) }, null);
     this.second = null;
     replace(this.facts, changeable_facts(episode).map((fact) => h("option", { value: fact })));
@@ -138,6 +137,10 @@ export class WorldView {
     this.show_runs();
     this.second.start();
     this.second.el.scrollIntoView({ block: "nearest" });
+  }
+
+  private keep_address({ domain, depth, seed }: Episode): void {
+    if (location.hash.startsWith("#/world")) window.history.replaceState(null, "", `#/world/${domain}/${depth}/${seed}`);
   }
 
   private stop(): void {

@@ -165,6 +165,15 @@ test("another world, and one chosen", async ({ page }) => {
   await expect(page.getByRole("alert")).toContainText("Depth is 1 to");
 });
 
+test("the world and its address stay while another view is shown", async ({ page }) => {
+  await play(page);
+  await page.getByRole("link", { name: "Monitor", exact: true }).click();
+  await expect(page.getByRole("main", { name: "Monitor" })).toBeVisible();
+  await page.getByRole("link", { name: "World", exact: true }).click();
+  await expect(run(page)).toBeVisible();
+  await expect(page).toHaveURL(/#\/world\/household\/3\/1$/);
+});
+
 test("a key that was asked for opens the world", async ({ page }) => {
   test.skip(!process.env.HADAL_KEY_URL, "HADAL_KEY_URL is not set");
   await page.goto(`${process.env.HADAL_KEY_URL}/#/world/household/2/1`);
