@@ -36,7 +36,8 @@ export class Answers {
     if (this.runs.has(conversation.id)) return;
     conversation.chosen[question.parent ?? ""] = question.id;
     const body = request_body(up_to(conversation, question), settings());
-    const turn = empty_answer(conversation, question) ??
+    const empty = empty_answer(conversation, question);
+    const turn = empty && !this.history.is_written_elsewhere(empty) ? empty :
       add_turn(conversation, question.id, { role: "assistant", content: "" }, Date.now());
     conversation.chosen[question.id] = turn.id;
     await this.write(conversation, turn, body);
@@ -54,7 +55,7 @@ export class Answers {
     const run: Run = { conversation, turn, draft: new AnswerDraft(performance.now(), turn), abort: new AbortController() };
     this.runs.set(conversation.id, run);
     this.changed(run);
-    void this.history.put(conversation);
+    void this.history.put(conversation, turn);
     let saved = performance.now();
     try {
       await stream_chat(body, (chunk) => {
@@ -62,7 +63,7 @@ export class Answers {
         copy_draft(run);
         if (performance.now() - saved > kSaveEvery) {
           saved = performance.now();
-          void this.history.put(conversation);
+          void this.history.put(conversation, turn);
         }
         this.changed(run);
       }, run.abort.signal);

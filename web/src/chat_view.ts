@@ -7,7 +7,7 @@ import {
   type Conversation, type Turn, add_turn, branch, new_conversation, path, switch_branch, title_of,
 } from "./conversation";
 import { arrange, h } from "./dom";
-import type { History } from "./history";
+import { type History, kFresh } from "./history";
 import { AnswerView, QuestionView, type TurnActions, type TurnContext, type TurnView } from "./turn_view";
 
 const kNearEnd = 80;  // pixels: who reads at the end stays at the end
@@ -28,6 +28,7 @@ export class ChatView {
   private last_question: QuestionView | null = null;
   private not_saved = "";
   private n_ctx = 0;
+  private looks_again = 0;
   private timer = 0;
   private rests_until = 0;
   private place: number | null = null;  // where the text stood when another view was shown; null: at its end
@@ -89,6 +90,8 @@ export class ChatView {
   /** Another tab added to the conversation that is shown. */
   refresh(): void {
     this.show_all();
+    clearTimeout(this.looks_again);
+    this.looks_again = window.setTimeout(() => this.show_all(), kFresh + 100);  // it may have been closed in the middle
   }
 
   focus(): void {
@@ -180,7 +183,7 @@ export class ChatView {
       if (turn.role === "tool") continue;
       const results = shown[i + 1]?.role === "tool" ? shown[i + 1]! : null;
       const context: TurnContext = { branch: branch(conversation, turn), is_last: i + 1 === shown.length, results,
-        results_branch: results && branch(conversation, results) };
+        results_branch: results && branch(conversation, results), is_elsewhere: this.history.is_written_elsewhere(turn) };
       const known = views.get(turn.id);
       const view = known?.turn === turn ? known
         : turn.role === "user" ? new QuestionView(turn, this.actions) : new AnswerView(turn, this.actions);
@@ -231,7 +234,8 @@ export class ChatView {
 
 function how_it_ended(turn: Turn): string {
   if (turn.error) return "";  // an alert says it
-  return turn.finish === "stopped" ? "The answer is stopped" : turn.tool_calls?.length ? "The answer calls a tool" : "The answer is complete";
+  if (turn.finish === "stopped" || turn.finish === "length") return `The answer is ${turn.finish === "stopped" ? "stopped" : "cut"}`;
+  return turn.tool_calls?.length ? "The answer calls a tool" : "The answer is complete";
 }
 
 function welcome(): HTMLElement {

@@ -2,7 +2,7 @@
 // window, say), or has no room left, keeps them as long as the page is open, and the page says so. Several tabs may show
 // one conversation: what is written is united with what is stored, and the other tabs are told.
 
-import { type Conversation, new_id, read_conversation, unite } from "./conversation";
+import { type Conversation, new_id, read_conversation, type Turn, unite } from "./conversation";
 
 const kStore = "conversations";
 
@@ -22,7 +22,10 @@ export interface HistoryEvents {
 interface Message {
   id: string;
   is_removed: boolean;
+  writing?: string;  // the turn that grows
 }
+
+export const kFresh = 4000;  // ms: a turn that another tab told of is still being written
 
 function settled<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -50,6 +53,7 @@ export class History {
   private readonly stored = new Set<string>();                // seen in the database: one that is gone was deleted elsewhere
   private readonly removed = new Set<string>();               // an answer that still runs must not bring them back
   private summaries: Promise<Map<string, Summary>> | null = null;
+  private readonly elsewhere = new Map<string, number>();     // turns that another tab writes: until when we believe it
   private readonly tabs = new BroadcastChannel("hadal");
 
   constructor() {
@@ -74,7 +78,7 @@ export class History {
     }
   }
 
-  private async write(id: string, is_removed: boolean, work: (store: IDBObjectStore) => void): Promise<boolean> {
+  private async write(message: Message, work: (store: IDBObjectStore) => void): Promise<boolean> {
     try {
       const transaction = (await this.open()).transaction(kStore, "readwrite");
       work(transaction.objectStore(kStore));
@@ -85,7 +89,7 @@ export class History {
       return false;
     }
     this.events.problem("");
-    this.tabs.postMessage({ id, is_removed } satisfies Message);
+    this.tabs.postMessage(message);
     return true;
   }
 
@@ -100,11 +104,12 @@ export class History {
     return found;
   }
 
-  async put(conversation: Conversation): Promise<void> {
+  /** `writing`: the turn that still grows. */
+  async put(conversation: Conversation, writing?: Turn): Promise<void> {
     const { id } = conversation;
     if (this.removed.has(id)) return;
     this.loaded.set(id, conversation);
-    const is_kept = await this.write(id, false, (store) => {
+    const is_kept = await this.write({ id, is_removed: false, writing: writing?.id }, (store) => {
       const request = store.get(id) as IDBRequest<Conversation | undefined>;
       request.onsuccess = () => {
         if (this.removed.has(id)) return;
@@ -119,7 +124,11 @@ export class History {
   async remove(id: string): Promise<void> {
     this.removed.add(id);
     this.loaded.delete(id);
-    await this.write(id, true, (store) => store.delete(id));
+    await this.write({ id, is_removed: true }, (store) => store.delete(id));
+  }
+
+  is_written_elsewhere(turn: Turn): boolean {
+    return turn.finish === undefined && (this.elsewhere.get(turn.id) ?? 0) > Date.now();
   }
 
   private forget(id: string): void {
@@ -129,8 +138,9 @@ export class History {
   }
 
   /** What another tab did. */
-  private async take({ id, is_removed }: Message): Promise<void> {
+  private async take({ id, is_removed, writing }: Message): Promise<void> {
     if (this.removed.has(id)) return;
+    if (writing) this.elsewhere.set(writing, Date.now() + kFresh);
     if (is_removed) return this.forget(id);
     const found = (await this.read((store) => store.get(id))) as Conversation | null | undefined;
     if (!found || this.removed.has(id)) return;

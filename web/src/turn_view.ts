@@ -19,6 +19,7 @@ export interface TurnActions {
 export interface TurnContext {
   branch: { index: number; n: number };
   is_last: boolean;
+  is_elsewhere: boolean;  // another tab writes it
   results: Turn | null;  // of an answer with tool calls: the turn that follows
   results_branch: { index: number; n: number } | null;
 }
@@ -113,8 +114,8 @@ export class AnswerView implements TurnView {
 
   update(context: TurnContext, draft: AnswerDraft | null, now: number): void {
     const { turn } = this;
-    const { branch, is_last, results, results_branch } = context;
-    const shown = draft ? "" : JSON.stringify([branch, is_last, results?.id, results_branch, turn.changed, turn.finish]);
+    const { branch, is_last, is_elsewhere, results, results_branch } = context;
+    const shown = draft ? "" : JSON.stringify([branch, is_last, is_elsewhere, results?.id, results_branch, turn.changed, turn.finish]);
     if (!draft && shown === this.shown) return;
     this.shown = shown;
     this.context = context;
@@ -169,16 +170,18 @@ export class AnswerView implements TurnView {
 
   private foot(): HTMLElement {
     const { turn } = this;
-    const is_open = this.context.is_last && can_go_on(turn);
-    return h("div", { class: "turn-foot" }, branch_switch(turn, this.context.branch, this.actions),
-      turn.stats && stats_line(turn.stats), finish_note(turn),
+    const { branch, is_last, is_elsewhere } = this.context;
+    const is_open = is_last && !is_elsewhere && can_go_on(turn);
+    return h("div", { class: "turn-foot" }, branch_switch(turn, branch, this.actions),
+      turn.stats && stats_line(turn.stats), finish_note(turn, is_elsewhere),
       is_open && h("button", { type: "button", class: "quiet", on: { click: () => this.actions.go_on(turn) } }, "Continue"),
       h("span", { class: "actions" }, copy_button(() => turn.content),
         icon_button("again", "Regenerate", () => this.actions.again(turn))));
   }
 }
 
-function finish_note(turn: Turn): HTMLElement | null {
+function finish_note(turn: Turn, is_elsewhere: boolean): HTMLElement | null {
+  if (is_elsewhere) return h("span", { class: "note" }, "being written in another tab");
   const notes: Record<string, string> = {
     stopped: "stopped", length: "cut: the token limit is reached", content_filter: "cut by a filter",
   };

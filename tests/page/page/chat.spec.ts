@@ -461,6 +461,21 @@ test("two tabs write to one conversation, and neither loses a turn", async ({ pa
   await expect(other.getByRole("article", { name: "You" }).nth(1).locator(".branch-place")).toHaveText(/^[12]\/2$/);
 });
 
+test("an answer that another tab writes is no interrupted one, until that tab is closed", async ({ page, context }) => {
+  await open(page);
+  await ask(page, "how high is the sky?");
+  const other = await context.newPage();
+  await other.goto(page.url());
+  await expect(answer(other)).toContainText(kHigh);
+  await send(other, "count for long");
+  await expect(answer(page)).toContainText("1 2 3 4 5");
+  await expect(answer(page)).toContainText("being written in another tab");
+  await expect(page.getByRole("button", { name: "Continue" })).toHaveCount(0);
+  await other.close();
+  await expect(answer(page)).toContainText("interrupted");
+  await expect(page.getByRole("button", { name: "Continue" })).toHaveCount(1);
+});
+
 test("a tab that knows nothing of the other's turns keeps them", async ({ page, context }) => {
   await open(page);
   await ask(page, "how high is the sky?");
