@@ -45,7 +45,8 @@ export class WorldView {
     this.what_if_bar = h("div", { class: "what-if", hidden: true, role: "group", "aria-label": "What if" },
       h("label", {}, "What if", this.fact), this.facts, h("label", {}, this.after),
       h("button", { type: "button", on: { click: () => void this.ask_what_if() } }, "See"));
-    this.el = h("main", { class: "world", "aria-label": "World" }, this.pickers, this.what_if_bar, this.status, this.problem, this.runs);
+    this.el = h("main", { class: "world", "aria-label": "World" }, this.pickers, this.what_if_bar, this.status, this.problem, this.runs,
+      h("p", { class: "faint" }, "The world model is an independent implementation of a reported idea, not a part of the released V4."));
   }
 
   /** Called when the view is shown; `place`: domain, depth, seed of the address. */

@@ -23,6 +23,7 @@ test("a world is drawn: every event, every cause", async ({ page }) => {
     paths.map((path) => `${(path as any).dataset.cause}>${(path as any).dataset.effect}`))).toEqual(edges);
   for (const event of episode.events) await expect(run(page).locator(`[data-told="${event.name}"]`)).toContainText(event.text);
   await expect(run(page).getByRole("status")).toContainText(episode.solved ? "Solved in" : "Not solved in");
+  await expect(page.getByText("not a part of the released V4")).toBeVisible();
   await has_no_sideways_scroll(page);
 });
 
