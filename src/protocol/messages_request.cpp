@@ -51,15 +51,8 @@ Result<void> read_thinking(const Field& body, std::optional<ThinkMode> effort, T
   return {};
 }
 
-/// output_config {effort, format}. Returns the JSON text for the prompt.
-Result<std::string> read_output_config(const Field& body, std::optional<ThinkMode>& effort,
-                                       ApiRequest& request) {
-  if (!body.has("output_config")) return std::string{};
-  const Field config = body.member("output_config");
-  HADAL_TRY(check_object(config, "an object"));
-  HADAL_ASSIGN(effort, read_effort(config, "effort"));
-  if (!config.has("format")) return std::string{};
-  const Field format = config.member("format");
+/// {"type": "json_schema", "schema"}. Returns the JSON text for the prompt.
+Result<std::string> read_format(const Field& format, ApiRequest& request) {
   HADAL_ASSIGN(const std::string type, type_of(format, "a format"));
   if (type != "json_schema") return unexpected(format.member("type"), "\"json_schema\"");
   if (!format.has("schema")) return missing(format, "schema", "a JSON schema");
@@ -69,12 +62,55 @@ Result<std::string> read_output_config(const Field& body, std::optional<ThinkMod
   return json_text(format.json);
 }
 
+/// output_config {effort, format}; `output_format` is the beta's name of the latter. Returns the
+/// JSON text for the prompt.
+Result<std::string> read_output_config(const Field& body, std::optional<ThinkMode>& effort,
+                                       ApiRequest& request) {
+  bool has_format = false;
+  if (body.has("output_config")) {
+    const Field config = body.member("output_config");
+    HADAL_TRY(check_object(config, "an object"));
+    HADAL_ASSIGN(effort, read_effort(config, "effort"));
+    has_format = config.has("format");
+  }
+  if (body.has("output_format")) {
+    const Field format = body.member("output_format");
+    if (has_format) return unexpected(format, "one format, but output_config has another one");
+    return read_format(format, request);
+  }
+  if (!has_format) return std::string{};
+  return read_format(body.member("output_config").member("format"), request);
+}
+
+/// An edit of context_management that leaves the context as it is: all thinking is kept.
+Result<void> check_edit(const Field& edit) {
+  HADAL_ASSIGN(const std::string type, type_of(edit, "an edit"));
+  if (!type.starts_with("clear_thinking"))
+    return refused(edit.member("type"), "this server clears nothing by itself; leave the edit out");
+  if (!edit.has("keep")) return missing(edit, "keep", "\"all\", as this server clears nothing");
+  const Field keep = edit.member("keep");
+  const Json* kind = keep.json.is_object() ? keep.find("type") : &keep.json;
+  if (kind == nullptr || *kind != "all")
+    return refused(keep, "this server clears nothing by itself; keep \"all\"");
+  return {};
+}
+
+/// Claude Code sends edits unasked.
+Result<void> check_context_management(const Field& body) {
+  if (!body.has("context_management")) return {};
+  const Field management = body.member("context_management");
+  HADAL_TRY(check_object(management, "an object with edits"));
+  HADAL_ASSIGN(const auto edits, optional_list(management, "edits"));
+  for (const Field& edit : edits) HADAL_TRY(check_edit(edit));
+  return {};
+}
+
 Result<void> refuse_fields(const Field& body) {
-  for (const std::string_view key : std::initializer_list<std::string_view>{
-           "container", "mcp_servers", "context_management", kThreadField})
+  for (const std::string_view key :
+       std::initializer_list<std::string_view>{"container", "mcp_servers", kThreadField})
     if (body.has(key) && !body.member(key).json.empty())
       return refused(body.member(key), "this server does not support it; leave it out");
-  return {};
+  return check_context_management(body);
 }
 
 Result<void> read_user_id(const Field& body, ClientHints& hints) {

@@ -293,4 +293,42 @@ TEST(ParseRequest, LimitsOfTokensKeepTheirMeanings) {
   EXPECT_TRUE(parsed(Protocol::messages, R"({"max_tokens": 0, )" + kUser + "}").prefill_only);
 }
 
+TEST(ParseRequest, ContextManagementThatChangesNothingIsTaken) {
+  const std::string head = R"({"max_tokens": 1, )" + kUser + R"(, "context_management": )";
+  for (const std::string edits :
+       {R"({})", R"({"edits": []})", R"({"edits": null})",
+        R"({"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]})",
+        R"({"edits": [{"type": "clear_thinking_20251015", "keep": {"type": "all"}}]})"})
+    EXPECT_EQ(field_of_error(Protocol::messages, head + edits + "}"), "no error") << edits;
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"({"edits": [{"type": "clear_tool_uses_20250919"}]})", "context_management.edits[0].type"},
+      {R"({"edits": [{"type": "clear_thinking_20251015"}]})", "context_management.edits[0].keep"},
+      {R"({"edits": [{"type": "clear_thinking_20251015",
+                      "keep": {"type": "thinking_turns", "value": 1}}]})",
+       "context_management.edits[0].keep"},
+      {R"({"edits": {}})", "context_management.edits"},
+      {R"("all")", "context_management"}};
+  for (const auto& [edits, field] : cases)
+    EXPECT_EQ(field_of_error(Protocol::messages, head + edits + "}"), field) << edits;
+}
+
+TEST(ParseRequest, TheBetasOutputFormatIsThatOfTheConfig) {
+  const std::string head = R"({"max_tokens": 1, )" + kUser;
+  const std::string format =
+      R"({"type": "json_schema", "schema": {"type": "object", "title": "t"}})";
+
+  const ApiRequest old = parsed(Protocol::messages, head + R"(, "output_format": )" + format + "}");
+
+  EXPECT_EQ(old.output.kind, OutputFormat::Kind::json_schema);
+  EXPECT_EQ(old.output.text, R"({"type":"object","title":"t"})");
+  EXPECT_EQ(old.output.field, "output_format");
+  EXPECT_EQ(
+      field_of_error(Protocol::messages, head + R"(, "output_format": )" + format +
+                                             R"(, "output_config": {"format": )" + format + "}}"),
+      "output_format");
+  EXPECT_EQ(
+      field_of_error(Protocol::messages, head + R"(, "output_format": {"type": "json_schema"}})"),
+      "output_format.schema");
+}
+
 }  // namespace hadal
