@@ -115,8 +115,8 @@ Result<ApiRequest> parse_chat_request(std::string_view text, const ParseOptions&
   HADAL_ASSIGN(ApiRequest request, begin_request(Protocol::chat, body, options));
   HADAL_TRY(refuse_fields(body));
   HADAL_TRY(read_sampling(body, 2, "stop", request));
-  HADAL_ASSIGN(const bool has_limit, read_max_tokens(body, "max_completion_tokens", request));
-  if (!has_limit) HADAL_TRY(read_max_tokens(body, "max_tokens", request));
+  HADAL_TRY(
+      read_first_max_tokens(body, {"max_completion_tokens", "max_tokens", "n_predict"}, request));
   HADAL_TRY(read_logprobs(body, request));
   HADAL_TRY(read_chat_thinking(body, request));
   HADAL_ASSIGN(request.conversation, read_messages(body));

@@ -73,7 +73,8 @@ Result<ApiRequest> parse_completions_request(std::string_view text, const ParseO
   if (body.has("suffix") && body.member("suffix").json != "")
     return refused(body.member("suffix"), "the model does not fill gaps; leave it out");
   HADAL_TRY(read_sampling(body, 2, "stop", request));
-  HADAL_ASSIGN(const bool has_limit, read_max_tokens(body, "max_tokens", request));
+  HADAL_ASSIGN(const bool has_limit,
+               read_first_max_tokens(body, {"max_tokens", "n_predict"}, request));
   if (!has_limit) request.options.max_tokens = kDefaultMaxTokens;
   HADAL_TRY(read_logprobs(body, request));
   HADAL_ASSIGN(const auto echo, optional_bool(body, "echo"));

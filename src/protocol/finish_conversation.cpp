@@ -1,6 +1,7 @@
 #include "protocol/request_fields.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace hadal {
@@ -58,6 +59,18 @@ Result<void> open_last_message(std::vector<Message>& messages, Protocol protocol
   return {};
 }
 
+/// By the name that the model sees, else by the client's, which tools in different namespaces may
+/// share: then the first.
+const ApiTool* find_tool(const std::vector<ApiTool>& tools, std::string_view name) {
+  const auto find = [&](std::string ApiTool::*member) -> const ApiTool* {
+    const auto found =
+        std::find_if(tools.begin(), tools.end(), [&](const auto& t) { return t.*member == name; });
+    return found == tools.end() ? nullptr : &*found;
+  };
+  const ApiTool* exact = find(&ApiTool::name);
+  return exact != nullptr ? exact : find(&ApiTool::wire_name);
+}
+
 }  // namespace
 
 Result<void> set_tool_choice(const Field& field, ToolChoice choice, ApiRequest& request) {
@@ -65,10 +78,8 @@ Result<void> set_tool_choice(const Field& field, ToolChoice choice, ApiRequest& 
   if (needs_tools && request.tools.empty())
     return unexpected(field, "a choice that the request's tools allow, but it has no tools");
   if (choice.mode == ToolChoice::Mode::named) {
-    const auto tool = std::find_if(request.tools.begin(), request.tools.end(), [&](const auto& t) {
-      return t.name == choice.name || t.wire_name == choice.name;
-    });
-    if (tool == request.tools.end())
+    const ApiTool* tool = find_tool(request.tools, choice.name);
+    if (tool == nullptr)
       return error(ErrorCode::invalid_argument,
                    "{}: expected the name of one of the tools, found {}", field.place, choice.name);
     choice.name = tool->name;
@@ -79,16 +90,15 @@ Result<void> set_tool_choice(const Field& field, ToolChoice choice, ApiRequest& 
 
 Result<void> allow_tools(const Field& field, const std::vector<std::string>& names,
                          ApiRequest& request) {
+  std::set<std::string> allowed;
   for (const std::string& name : names) {
-    const bool is_known = std::any_of(request.tools.begin(), request.tools.end(),
-                                      [&](const auto& t) { return t.wire_name == name; });
-    if (!is_known)
+    const ApiTool* tool = find_tool(request.tools, name);
+    if (tool == nullptr)
       return error(ErrorCode::invalid_argument,
                    "{}: expected names of the request's tools, found {}", field.place, name);
+    allowed.insert(tool->name);
   }
-  std::erase_if(request.tools, [&](const ApiTool& tool) {
-    return std::find(names.begin(), names.end(), tool.wire_name) == names.end();
-  });
+  std::erase_if(request.tools, [&](const ApiTool& tool) { return !allowed.contains(tool.name); });
   return {};
 }
 

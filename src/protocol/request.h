@@ -127,7 +127,7 @@ struct ApiRequest {
   ClientHints hints;
 
   /// Tools that the server would have to run itself and that are not offered to the model (types,
-  /// for a warning in the log): web search only, since clients send it unasked.
+  /// for a warning in the log): those that clients send unasked.
   std::vector<std::string> unoffered_tools;
   /// Responses: JSON texts of this request's input items, each with an id, as a store keeps them.
   std::vector<std::string> input_items;

@@ -22,7 +22,7 @@ struct Neutral {
   std::string_view key;
   double value;
 };
-constexpr std::array<Neutral, 24> kUnsupportedSettings = {{
+constexpr std::array<Neutral, 26> kUnsupportedSettings = {{
     {"typical_p", 1},
     {"typ_p", 1},
     {"xtc_probability", 0},
@@ -47,12 +47,25 @@ constexpr std::array<Neutral, 24> kUnsupportedSettings = {{
     {"epsilon_cutoff", 0},
     {"eta_cutoff", 0},
     {"n_indent", 0},
+    {"include_stop_str_in_output", 0},
+    {"add_generation_prompt", 1},
 }};
 
-/// Fields that would change the answer whatever their value; null and empty lists mean absent.
-constexpr std::array<std::string_view, 7> kUnsupportedFields = {
-    "stop_token_ids", "bad_words",       "bad_words_ids",    "logits_processors",
-    "lora",           "negative_prompt", "allowed_token_ids"};
+/// Fields that would change the answer whatever their value; null, empty lists and empty texts mean
+/// absent.
+constexpr std::array<std::string_view, 12> kUnsupportedFields = {
+    "stop_token_ids", "bad_words",       "bad_words_ids",     "logits_processors",
+    "lora",           "negative_prompt", "allowed_token_ids", "chat_template",
+    "documents",      "samplers",        "prompt_logprobs",   "truncate_prompt_tokens"};
+
+/// Forms of the answer as chat and completions ask for them.
+constexpr std::array<std::string_view, 8> kFormatFields = {
+    "response_format", "guided_json", "guided_regex", "guided_choice",
+    "guided_grammar",  "grammar",     "json_schema",  "structured_outputs"};
+
+bool is_empty(const Json& json) {
+  return json.is_string() ? json.get_ref<const std::string&>().empty() : json.empty();
+}
 
 bool is_neutral(const Json& json, double value) {
   if (json.is_boolean()) return json.get<bool>() == (value != 0);
@@ -66,8 +79,27 @@ Result<void> refuse_unsupported(const Field& body) {
           body.member(key),
           fmt::format("this server does not support it; leave it out or send {}", value));
   for (const std::string_view key : kUnsupportedFields)
-    if (body.has(key) && !body.member(key).json.empty())
+    if (body.has(key) && !is_empty(body.member(key).json))
       return refused(body.member(key), "this server does not support it; leave it out");
+  HADAL_ASSIGN(const auto time_limit,
+               optional_integer(body, "t_max_predict_ms", INT64_MIN, INT64_MAX));
+  if (time_limit.value_or(0) > 0)
+    return refused(body.member("t_max_predict_ms"),
+                   "this server has no limit of time; send max_tokens");
+  return {};
+}
+
+/// Responses and Messages have fields of their own for the form of an answer.
+Result<void> refuse_other_formats(Protocol protocol, const Field& body) {
+  if (protocol != Protocol::responses && protocol != Protocol::messages) return {};
+  for (const std::string_view key : kFormatFields) {
+    if (!body.has(key) || is_empty(body.member(key).json)) continue;
+    const Field field = body.member(key);
+    const Json* type = field.find("type");
+    if (key == "response_format" && type != nullptr && *type == "text") continue;
+    return refused(field, protocol == Protocol::responses ? "send text.format, which stands for it"
+                                                          : "send output_config.format instead");
+  }
   return {};
 }
 
@@ -147,11 +179,24 @@ Result<void> set_float(const Field& body, std::string_view key, double min, doub
   return {};
 }
 
+/// Our penalties look at all of the text. llama.cpp's page sends its window even where nothing is
+/// penalised.
+Result<void> check_penalty_window(const Field& body, const CompletionOptions& options) {
+  HADAL_ASSIGN(const auto window, optional_integer(body, "repeat_last_n", -1, kMaxCount));
+  const bool penalises = options.repetition_penalty != 1 || options.presence_penalty != 0 ||
+                         options.frequency_penalty != 0;
+  if (window && *window != -1 && penalises)
+    return refused(body.member("repeat_last_n"),
+                   "penalties look at the whole text here; leave it out or send -1");
+  return {};
+}
+
 }  // namespace
 
 Result<ApiRequest> begin_request(Protocol protocol, const Field& body,
                                  const ParseOptions& options) {
   HADAL_TRY(refuse_unsupported(body));
+  HADAL_TRY(refuse_other_formats(protocol, body));
   ApiRequest request;
   request.protocol = protocol;
   request.options = options.defaults;
@@ -173,6 +218,7 @@ Result<void> read_sampling(const Field& body, double max_temperature, std::strin
   HADAL_TRY(set_float(body, "repetition_penalty", 0.01, 100, options.repetition_penalty));
   HADAL_TRY(set_float(body, "presence_penalty", -2, 2, options.presence_penalty));
   HADAL_TRY(set_float(body, "frequency_penalty", -2, 2, options.frequency_penalty));
+  HADAL_TRY(check_penalty_window(body, options));
   HADAL_ASSIGN(const auto top_k, optional_integer(body, "top_k", -1, kMaxCount));
   if (top_k) options.top_k = static_cast<std::int32_t>(std::max<std::int64_t>(*top_k, 0));
   HADAL_ASSIGN(const auto seed, optional_integer(body, "seed", INT64_MIN, INT64_MAX));
@@ -190,6 +236,15 @@ Result<bool> read_max_tokens(const Field& body, std::string_view key, ApiRequest
   request.options.max_tokens = static_cast<std::size_t>(std::max<std::int64_t>(*limit, 0));
   request.prefill_only = *limit == 0;
   return true;
+}
+
+Result<bool> read_first_max_tokens(const Field& body, std::initializer_list<std::string_view> keys,
+                                   ApiRequest& request) {
+  for (const std::string_view key : keys) {
+    HADAL_ASSIGN(const bool is_given, read_max_tokens(body, key, request));
+    if (is_given) return true;
+  }
+  return false;
 }
 
 Result<std::optional<ThinkMode>> read_effort(const Field& parent, std::string_view key) {
@@ -219,17 +274,43 @@ Result<void> read_thinking_object(const Field& thinking, Thinking& result) {
   return {};
 }
 
+/// OpenRouter's {effort, enabled, max_tokens, exclude}.
+Result<void> read_reasoning_object(const Field& reasoning, Thinking& result) {
+  HADAL_TRY(check_object(reasoning, "an object with an effort"));
+  HADAL_ASSIGN(const auto enabled, optional_bool(reasoning, "enabled"));
+  HADAL_ASSIGN(const auto effort, read_effort(reasoning, "effort"));
+  HADAL_ASSIGN(const auto budget, optional_integer(reasoning, "max_tokens", 0, kMaxCount));
+  HADAL_ASSIGN(const auto excluded, optional_bool(reasoning, "exclude"));
+  if (excluded.value_or(false))
+    return refused(reasoning.member("exclude"), "reasoning is told apart from the content");
+  if (enabled) result.mode = mode_of(*enabled);
+  if (effort && enabled != std::optional(false)) result.mode = effort;
+  if (budget) result.budget_tokens = static_cast<std::size_t>(*budget);
+  return {};
+}
+
+/// llama.cpp's reasoning_format: reasoning goes to reasoning_content, as its default has it.
+Result<void> check_reasoning_format(const Field& body) {
+  HADAL_ASSIGN(const auto format, optional_string(body, "reasoning_format"));
+  if (format == "none" || format == "deepseek-legacy")
+    return refused(body.member("reasoning_format"), "reasoning is told apart from the content");
+  return {};
+}
+
 }  // namespace
 
 Result<void> read_chat_thinking(const Field& body, ApiRequest& request) {
   Thinking& result = request.thinking;
+  HADAL_TRY(check_reasoning_format(body));
+  HADAL_ASSIGN(const auto enable_thinking, optional_bool(body, "enable_thinking"));
+  if (enable_thinking) result.mode = mode_of(*enable_thinking);
   if (body.has("chat_template_kwargs")) {
     const Field arguments = body.member("chat_template_kwargs");
     HADAL_TRY(check_object(arguments, "an object"));
     HADAL_ASSIGN(const auto thinking, optional_bool(arguments, "thinking"));
-    HADAL_ASSIGN(const auto enable_thinking, optional_bool(arguments, "enable_thinking"));
+    HADAL_ASSIGN(const auto enabled, optional_bool(arguments, "enable_thinking"));
     HADAL_ASSIGN(const auto effort, read_effort(arguments, "reasoning_effort"));
-    const auto on = thinking ? thinking : enable_thinking;
+    const auto on = thinking ? thinking : enabled;
     if (on) result.mode = mode_of(*on);
     if (effort && on != std::optional(false)) result.mode = effort;
   }
@@ -241,6 +322,7 @@ Result<void> read_chat_thinking(const Field& body, ApiRequest& request) {
   }
   HADAL_ASSIGN(const auto budget, optional_integer(body, "thinking_budget", 0, kMaxCount));
   if (budget) result.budget_tokens = static_cast<std::size_t>(*budget);
+  if (body.has("reasoning")) HADAL_TRY(read_reasoning_object(body.member("reasoning"), result));
   bool is_off = false;
   if (body.has("thinking")) {
     HADAL_TRY(read_thinking_object(body.member("thinking"), result));

@@ -4,6 +4,7 @@
 #include "protocol/field.h"
 #include "protocol/request.h"
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +23,15 @@ Result<void> read_sampling(const Field& body, double max_temperature, std::strin
 /// A limit under `key`: -1 (llama.cpp) means none, 0 means prefill only. False: absent.
 Result<bool> read_max_tokens(const Field& body, std::string_view key, ApiRequest& request);
 
+/// The first of `keys` that is there. False: none.
+Result<bool> read_first_max_tokens(const Field& body, std::initializer_list<std::string_view> keys,
+                                   ApiRequest& request);
+
 /// none and minimal: off; low, medium, high: high; xhigh, max: max (product.md section 2).
 Result<std::optional<ThinkMode>> read_effort(const Field& parent, std::string_view key);
 
-/// reasoning_effort, thinking {type, budget_tokens}, think, chat_template_kwargs, in this order.
+/// reasoning_effort, thinking {type, budget_tokens}, reasoning {effort, enabled, max_tokens},
+/// think, chat_template_kwargs, enable_thinking, in this order.
 Result<void> read_chat_thinking(const Field& body, ApiRequest& request);
 
 /// A choice of tools that stays within the tools of the request. `name` is empty unless named.

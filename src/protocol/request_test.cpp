@@ -331,4 +331,101 @@ TEST(ParseRequest, TheBetasOutputFormatIsThatOfTheConfig) {
       "output_format.schema");
 }
 
+TEST(ParseRequest, OtherServersNamesMeanWhatTheyMeanThere) {
+  EXPECT_EQ(chat(R"("n_predict": 7)").options.max_tokens, 7u);
+  EXPECT_EQ(chat(R"("max_tokens": 5, "n_predict": 7)").options.max_tokens, 5u);
+  EXPECT_EQ(parsed(Protocol::completions, R"({"prompt": "a", "n_predict": 7})").options.max_tokens,
+            7u);
+  EXPECT_EQ(chat(R"("enable_thinking": true)").thinking.mode, ThinkMode::high);
+  EXPECT_EQ(chat(R"("enable_thinking": false)").thinking.mode, ThinkMode::off);
+  EXPECT_EQ(chat(R"("reasoning": {"effort": "max"})").thinking.mode, ThinkMode::max);
+  EXPECT_EQ(chat(R"("reasoning": {"enabled": true})").thinking.mode, ThinkMode::high);
+  EXPECT_EQ(chat(R"("reasoning": {"effort": "none"})").thinking.mode, ThinkMode::off);
+  EXPECT_EQ(chat(R"("reasoning": {"max_tokens": 9})").thinking.budget_tokens, 9u);
+}
+
+TEST(ParseRequest, WhatWouldChangeTheAnswerIsRefusedByName) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"include_stop_str_in_output", "true"},
+      {"truncate_prompt_tokens", "100"},
+      {"prompt_logprobs", "1"},
+      {"chat_template", R"("{{ x }}")"},
+      {"documents", R"([{"text": "d"}])"},
+      {"add_generation_prompt", "false"},
+      {"reasoning_format", R"("none")"},
+      {"samplers", R"(["temperature"])"},
+      {"t_max_predict_ms", "10"}};
+  for (const auto& [key, value] : cases) {
+    const std::string body = fmt::format(R"({{{}, "{}": {}}})", kUser, key, value);
+    EXPECT_EQ(field_of_error(Protocol::chat, body), key) << body;
+  }
+  EXPECT_EQ(field_of_error(Protocol::chat,
+                           "{" + kUser + R"(, "repeat_last_n": 64, "repeat_penalty": 1.1})"),
+            "repeat_last_n");
+  EXPECT_EQ(field_of_error(Protocol::chat, "{" + kUser + R"(, "reasoning": {"exclude": true}})"),
+            "reasoning.exclude");
+  // What clients send unasked, and what changes nothing.
+  chat(R"("include_stop_str_in_output": false, "truncate_prompt_tokens": null, "documents": [],
+          "chat_template": "", "add_generation_prompt": true, "reasoning_format": "auto",
+          "samplers": [], "t_max_predict_ms": 0, "repeat_last_n": 64, "repeat_penalty": 1.0)");
+  chat(R"("repeat_last_n": -1, "repeat_penalty": 1.1, "t_max_predict_ms": -1)");
+}
+
+TEST(ParseRequest, FormatsUnderTheNamesOfOtherProtocolsAreRefused) {
+  const std::string messages = R"({"max_tokens": 1, )" + kUser;
+  const std::string responses = R"({"input": "a")";
+  for (const std::string key : {"response_format", "guided_json", "structured_outputs", "grammar",
+                                "json_schema", "guided_choice"}) {
+    const std::string field = fmt::format(R"(, "{}": {{"type": "json_object"}}}})", key);
+    EXPECT_EQ(field_of_error(Protocol::messages, messages + field), key);
+    EXPECT_EQ(field_of_error(Protocol::responses, responses + field), key);
+  }
+  EXPECT_EQ(
+      field_of_error(Protocol::responses, responses + R"(, "response_format": {"type": "text"}})"),
+      "no error");
+}
+
+TEST(ParseRequest, ResponsesAreNotCutUnasked) {
+  EXPECT_EQ(field_of_error(Protocol::responses, R"({"input": "a", "truncation": "auto"})"),
+            "truncation");
+  EXPECT_EQ(field_of_error(Protocol::responses, R"({"input": "a", "truncation": "disabled"})"),
+            "no error");
+}
+
+TEST(ParseRequest, ToolsOfOtherServersAreLeftOutOrNamed) {
+  const ApiRequest request =
+      parsed(Protocol::responses,
+             R"({"input": "a", "tools": [{"type": "image_generation"}, {"type": "web_search"}]})");
+  const auto refused =
+      parse_request(Protocol::responses, R"({"input": "a", "tools": [{"type": "apply_patch"}]})",
+                    {.new_id = counted_ids()});
+
+  EXPECT_EQ(request.unoffered_tools, (std::vector<std::string>{"image_generation", "web_search"}));
+  EXPECT_EQ(request.response_fields.find("image_generation"), std::string::npos);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find(R"(a custom tool "apply_patch")"), std::string::npos)
+      << refused.error().message;
+}
+
+TEST(ParseRequest, AllowedToolsMayStandInNamespaces) {
+  const std::string head = R"({"input": "a", "tools": [
+    {"type": "function", "name": "add"},
+    {"type": "namespace", "name": "notes", "tools": [{"type": "function", "name": "add"},
+                                                     {"type": "function", "name": "drop"}]}],
+    "tool_choice": )";
+  const auto names = [&](const std::string& tools) {
+    std::string all;
+    const ApiRequest request =
+        parsed(Protocol::responses,
+               head + R"({"type": "allowed_tools", "mode": "auto", "tools": )" + tools + "}}");
+    for (const ApiTool& tool : request.tools) all += tool.name + " ";
+    return all;
+  };
+
+  EXPECT_EQ(names(R"([{"type": "function", "name": "add", "namespace": "notes"}])"), "notes.add ");
+  EXPECT_EQ(names(R"([{"type": "function", "name": "add"}])"), "add ");
+  EXPECT_EQ(names(R"([{"type": "function", "name": "drop"}])"), "notes.drop ");
+  EXPECT_EQ(names(R"([{"type": "function", "name": "notes.drop"}])"), "notes.drop ");
+}
+
 }  // namespace hadal

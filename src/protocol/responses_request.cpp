@@ -22,6 +22,11 @@ Result<void> refuse_fields(const Field& body) {
   HADAL_ASSIGN(const auto background, optional_bool(body, "background"));
   if (background.value_or(false))
     return refused(body.member("background"), "this server answers while the client waits");
+  HADAL_ASSIGN(const auto truncation, optional_name(body, "truncation", {"disabled", "auto"}));
+  if (truncation == 1u)
+    return refused(body.member("truncation"),
+                   "this server leaves no items out; send \"disabled\", and a shorter input if it "
+                   "is too long");
   return {};
 }
 
@@ -171,8 +176,7 @@ std::string response_fields(const Field& body, const ApiRequest& request) {
   };
   Json tools = Json::array();
   for (const Json& tool : repeat("tools", Json::array())) {
-    const std::string type = tool.value("type", "");
-    if (!type.starts_with("web_search")) tools.push_back(tool);
+    if (!is_unoffered_tool(tool.value("type", ""))) tools.push_back(tool);
   }
   Json reasoning = {{"effort", nullptr}, {"summary", nullptr}};
   reasoning.update(repeat("reasoning", Json::object()));

@@ -155,6 +155,19 @@ Result<void> read_openai_choice(const Field& body, ApiRequest& request) {
   return set_tool_choice(field, {.mode = Mode::named, .name = std::move(name)}, request);
 }
 
+/// What to send for a tool that OpenAI's models know by its type.
+std::string instead_of(std::string_view type) {
+  if (type == "apply_patch")
+    return "this model knows no such tool; declare a custom tool \"apply_patch\" whose input is "
+           "the "
+           "patch";
+  if (type == "local_shell" || type == "shell")
+    return "this model knows no such tool; declare a function \"shell\" whose parameter "
+           "\"command\" "
+           "is a list of strings";
+  return "this server runs no tools itself; declare a function or custom tool";
+}
+
 Result<void> read_responses_tool(const Field& tool, const std::string& name_space,
                                  ApiRequest& request) {
   HADAL_ASSIGN(const std::string type, type_of(tool, "a tool"));
@@ -169,15 +182,18 @@ Result<void> read_responses_tool(const Field& tool, const std::string& name_spac
     for (const Field& element : elements) HADAL_TRY(read_responses_tool(element, name, request));
     return {};
   }
-  if (type.starts_with("web_search") && name_space.empty()) {
+  if (is_unoffered_tool(type) && name_space.empty()) {
     request.unoffered_tools.push_back(type);
     return {};
   }
-  return refused(tool.member("type"),
-                 "this server runs no tools itself; declare a function or custom tool");
+  return refused(tool.member("type"), instead_of(type));
 }
 
 }  // namespace
+
+bool is_unoffered_tool(std::string_view type) {
+  return type.starts_with("web_search") || type == "image_generation";
+}
 
 Result<void> read_chat_tools(const Field& body, ApiRequest& request) {
   HADAL_ASSIGN(const auto tools, optional_list(body, "tools"));
