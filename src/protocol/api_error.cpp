@@ -61,6 +61,20 @@ ApiError::Kind kind_of(ErrorCode code) {
   return ApiError::Kind::server_error;
 }
 
+/// The field of a request that holds what the model reads.
+std::string_view prompt_field(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::completions:
+      return "prompt";
+    case Protocol::responses:
+      return "input";
+    case Protocol::chat:
+    case Protocol::messages:
+      break;
+  }
+  return "messages";
+}
+
 }  // namespace
 
 ApiError api_error(const Error& error) {
@@ -70,12 +84,17 @@ ApiError api_error(const Error& error) {
           .retry_after_seconds = {}};
 }
 
-ApiError context_length_exceeded(std::size_t n_prompt_tokens, std::size_t context) {
+ApiError context_length_exceeded(std::size_t n_prompt_tokens, std::size_t context,
+                                 Protocol protocol) {
+  const bool is_anthropic = protocol == Protocol::messages;
   return {.kind = ApiError::Kind::context_length_exceeded,
-          .message = fmt::format("This model's maximum context length is {} tokens, but the prompt "
-                                 "has {} tokens. Please shorten the prompt.",
-                                 context, n_prompt_tokens),
-          .field = "messages",
+          .message = is_anthropic
+                         ? fmt::format("prompt is too long: {} tokens > {} maximum",
+                                       n_prompt_tokens, context - 1)
+                         : fmt::format("This model's maximum context length is {} tokens, but the "
+                                       "prompt has {} tokens. Please shorten the prompt.",
+                                       context, n_prompt_tokens),
+          .field = std::string(prompt_field(protocol)),
           .retry_after_seconds = {}};
 }
 
@@ -117,8 +136,11 @@ int http_status(const ApiError& error, Protocol protocol) {
 }
 
 std::vector<std::pair<std::string, std::string>> error_headers(const ApiError& error) {
-  if (!error.retry_after_seconds) return {};
-  return {{"Retry-After", std::to_string(*error.retry_after_seconds)}};
+  std::vector<std::pair<std::string, std::string>> headers;
+  if (error.retry_after_seconds)
+    headers.emplace_back("Retry-After", std::to_string(*error.retry_after_seconds));
+  if (!error.allowed_methods.empty()) headers.emplace_back("Allow", error.allowed_methods);
+  return headers;
 }
 
 std::string_view openai_error_code(const ApiError& error) {

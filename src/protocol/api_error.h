@@ -40,6 +40,7 @@ struct ApiError {
   std::string message;
   std::string field{};                                 ///< `param` of OpenAI; empty: null
   std::optional<std::uint32_t> retry_after_seconds{};  ///< header Retry-After
+  std::string allowed_methods{};  ///< method_not_allowed: header Allow (RFC 9110 15.5.6)
 
   bool operator==(const ApiError&) const = default;
 };
@@ -49,7 +50,10 @@ struct ApiError {
 /// of the engine that may name some should be told as server_error by the caller.
 ApiError api_error(const Error& error);
 
-ApiError context_length_exceeded(std::size_t n_prompt_tokens, std::size_t context);
+/// In the protocol's own words: agents shorten their history upon these. Prompt and at least one
+/// token of the answer must fit into `context`.
+ApiError context_length_exceeded(std::size_t n_prompt_tokens, std::size_t context,
+                                 Protocol protocol);
 /// 429 with a time to wait, at least one second.
 ApiError too_many_requests(std::string_view why, std::uint32_t retry_after_seconds);
 ApiError unknown_model(std::string_view model);

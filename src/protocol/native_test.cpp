@@ -58,8 +58,10 @@ TEST(ApiErrors, FollowHadalsCodes) {
   EXPECT_EQ(kind(ErrorCode::io_error), ApiError::Kind::server_error);
   EXPECT_EQ(api_error({ErrorCode::unsupported, "a.b[0]: why"}).field, "a.b[0]");
   EXPECT_EQ(api_error({ErrorCode::unsupported, "body: why"}).field, "");
-  EXPECT_EQ(openai_error_code(context_length_exceeded(9, 8)), "context_length_exceeded");
-  EXPECT_EQ(http_status(context_length_exceeded(9, 8), Protocol::messages), 400);
+  EXPECT_EQ(openai_error_code(context_length_exceeded(9, 8, Protocol::chat)),
+            "context_length_exceeded");
+  EXPECT_EQ(http_status(context_length_exceeded(9, 8, Protocol::messages), Protocol::messages),
+            400);
   EXPECT_EQ(http_status(unknown_model("x"), Protocol::chat), 404);
   EXPECT_EQ(http_status(embeddings_refusal(), Protocol::chat), 501);
   const std::vector<std::pair<std::string, std::string>> wait = {{"Retry-After", "1"}};

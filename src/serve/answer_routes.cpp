@@ -67,14 +67,15 @@ Result<std::vector<PromptTokens>> AnswerRoutes::prompts_of(const ApiRequest& req
   for (PromptTokens& prompt : prompts) {
     // An empty prompt: the model begins a text.
     if (prompt.ids.empty()) prompt.ids.push_back(options_.bos);
-    for (const std::int32_t id : prompt.ids) {
-      if (id < 0 || static_cast<std::size_t>(id) >= context_.vocab_size) {
-        return error(ErrorCode::invalid_argument, "prompt: token id {} is outside of 0..{}", id,
-                     context_.vocab_size - 1);
-      }
-    }
+    for (const std::int32_t id : prompt.ids) HADAL_TRY(check_token("prompt", id));
   }
   return prompts;
+}
+
+Result<void> AnswerRoutes::check_token(std::string_view field, std::int32_t id) const {
+  if (id >= 0 && static_cast<std::size_t>(id) < context_.vocab_size) return {};
+  return error(ErrorCode::invalid_argument, "{}: token id {} is outside of 0..{}", field, id,
+               context_.vocab_size - 1);
 }
 
 void AnswerRoutes::generate(Exchange& exchange) {
@@ -83,12 +84,16 @@ void AnswerRoutes::generate(Exchange& exchange) {
   ApiRequest& request = *parsed;
   for (const std::string& tool : request.unoffered_tools)
     log_info("request", "id={} tool {} is not offered to the model", exchange.id, tool);
+  for (const auto& [id, bias] : request.logit_bias)
+    if (const auto checked = check_token("logit_bias", id); !checked)
+      return exchange.refuse(checked.error());
   if (!request.seed) request.options.seed = std::random_device{}();
   auto prompts = prompts_of(request);
   if (!prompts) return exchange.refuse(prompts.error());
   for (const PromptTokens& prompt : *prompts) {
     if (prompt.ids.size() >= context_.context)
-      return exchange.refuse(context_length_exceeded(prompt.ids.size(), context_.context));
+      return exchange.refuse(
+          context_length_exceeded(prompt.ids.size(), context_.context, request.protocol));
   }
   auto rules = context_.grammars.rules_for(request, prompts->front().opens_reasoning);
   if (!rules) return exchange.refuse(rules.error());

@@ -53,6 +53,8 @@ class AnswerRoutes {
   ParseOptions parse_options() const;
   Result<Prompt> prompt_of(const ApiRequest& request);
   Result<std::vector<PromptTokens>> prompts_of(const ApiRequest& request);
+  /// Errors: invalid_argument, naming the field: an id that the model has no row for.
+  Result<void> check_token(std::string_view field, std::int32_t id) const;
   OnAnswered keeps(const ApiRequest& request);
   void remember(const std::string& answer_id, const std::shared_ptr<AnswerTask>& task);
   std::vector<std::shared_ptr<AnswerTask>> running();
