@@ -46,17 +46,22 @@ bool AnswerReader::take(std::int32_t token, std::vector<ChatEvent>& events) {
 
 void AnswerReader::show(const std::string& text, std::vector<ChatEvent>& events) {
   if (text.empty()) return;
+  if (is_raw_) return show_raw(utf8_.push(text), events);
   text_ += text;
-  if (is_raw_) {
-    events.push_back(ContentDelta{text});
-  } else {
-    append(events, parser_.feed(text));
-  }
+  append(events, parser_.feed(text));
+}
+
+/// Whole characters, which may be spread over several tokens.
+void AnswerReader::show_raw(const std::string& text, std::vector<ChatEvent>& events) {
+  if (text.empty()) return;
+  text_ += text;
+  events.push_back(ContentDelta{text});
 }
 
 ParsedCompletion AnswerReader::finish(GenerationEnd end) {
   std::vector<ChatEvent> events;
   show(filter_.finish(), events);
+  show_raw(utf8_.flush(), events);
   ParsedCompletion parsed = parser_.finish(end);
   append(events, std::move(parsed.last_events));
   parsed.last_events = std::move(events);

@@ -3,6 +3,7 @@
 
 #include "chat/stop_filter.h"
 #include "chat/stream_parser.h"
+#include "chat/utf8_stream.h"
 #include "tokenizer/tokenizer.h"
 
 #include <cstdint>
@@ -41,12 +42,14 @@ class AnswerReader {
 
  private:
   void show(const std::string& text, std::vector<ChatEvent>& events);
+  void show_raw(const std::string& text, std::vector<ChatEvent>& events);
 
   const Tokenizer& tokenizer_;
   bool is_raw_;
   bool in_reasoning_;
   std::optional<std::int32_t> think_end_;
   StopFilter filter_;
+  Utf8Stream utf8_;  ///< of raw text; the parser has its own
   StreamParser parser_;
   std::string text_;
 };

@@ -48,6 +48,8 @@ struct AnswerChoice {
   FinishReason finish_reason = FinishReason::stop;
   std::optional<std::string> stop_sequence;  ///< the stop string that ended it
   std::vector<TokenLogprob> logprobs;        ///< of the content; completions: of the whole text
+  /// The last of them, if no event showed their text: streams tell them with the end.
+  std::vector<TokenLogprob> last_logprobs{};
 };
 
 /// One choice, but for completions one per prompt, in their order.
@@ -55,7 +57,7 @@ struct Answer {
   std::vector<AnswerChoice> choices;
   Usage usage;  ///< of all choices
   std::optional<Timings> timings;
-  std::string warning{};  ///< for the client's user; empty: none. told by Protocol::chat
+  std::string warning{};      ///< for the client's user; empty: none. told by Protocol::chat
   bool is_cancelled = false;  ///< ended by a request; told by Protocol::responses
 };
 
@@ -74,7 +76,7 @@ std::string answer_body(const ApiRequest& request, const AnswerHead& head, const
 
 struct EventDetails {
   std::size_t choice = 0;                    ///< completions: index of the prompt
-  std::span<const TokenLogprob> logprobs{};  ///< of the tokens that the event shows
+  std::span<const TokenLogprob> logprobs{};  ///< of the tokens that a ContentDelta shows
 };
 
 /// Tells an answer as server-sent events. Call begin, then event for each ChatEvent, then end or
@@ -87,7 +89,7 @@ class AnswerStream {
   /// `usage`: of the prompt, as far as it is known (Anthropic tells it first).
   virtual std::string begin(const Usage& usage) = 0;
   virtual std::string event(const ChatEvent& event, const EventDetails& details = {}) = 0;
-  /// Messages and logprobs of the answer are not looked at: they were told already.
+  /// Messages and other logprobs than the last ones are not looked at: they were told already.
   virtual std::string end(const Answer& answer) = 0;
   /// Instead of end, at any time after begin.
   virtual std::string fail(const ApiError& error) = 0;

@@ -57,9 +57,10 @@ class ChatStream final : public AnswerStream {
   }
 
   std::string end(const Answer& answer) override {
-    const FinishReason reason =
-        answer.choices.empty() ? FinishReason::stop : answer.choices.front().finish_reason;
-    Json last = chunk(Json::array({choice(Json::object(), finish_reason_name(reason))}));
+    const AnswerChoice first = answer.choices.empty() ? AnswerChoice{} : answer.choices.front();
+    Json end = choice(Json::object(), finish_reason_name(first.finish_reason));
+    end["logprobs"] = logprobs_json(first.last_logprobs);
+    Json last = chunk(Json::array({std::move(end)}));
     if (hints_.timings_per_token && answer.timings)
       last["timings"] = timings_json(*answer.timings, answer.usage);
     if (!answer.warning.empty()) last["warning"] = answer.warning;
@@ -107,10 +108,14 @@ class ChatStream final : public AnswerStream {
             {"finish_reason", finish_reason}};
   }
 
+  Json logprobs_json(std::span<const TokenLogprob> logprobs) const {
+    if (!wants_logprobs_ || logprobs.empty()) return {};
+    return {{"content", token_logprobs_json(logprobs)}, {"refusal", nullptr}};
+  }
+
   std::string delta(Json delta, std::span<const TokenLogprob> logprobs = {}) const {
     Json json = choice(std::move(delta), nullptr);
-    if (wants_logprobs_ && !logprobs.empty())
-      json["logprobs"] = {{"content", token_logprobs_json(logprobs)}, {"refusal", nullptr}};
+    json["logprobs"] = logprobs_json(logprobs);
     return sse_data(json_text(chunk(Json::array({std::move(json)}))));
   }
 

@@ -1,5 +1,6 @@
 #include "protocol/completions_answer.h"
 
+#include "chat/utf8_stream.h"
 #include "protocol/json_text.h"
 #include "protocol/openai_parts.h"
 #include "protocol/sse.h"
@@ -22,16 +23,22 @@ std::string token_text(std::string_view bytes) {
   return text;
 }
 
+/// How much of a choice's text was told. A character counts once its last token has come.
+struct TextPlace {
+  Utf8Stream utf8{};
+  std::size_t n_characters = 0;
+};
+
 /// {tokens, token_logprobs, top_logprobs, text_offset}, lists of one length. Offsets count
-/// characters from `offset`, which is moved behind the tokens.
-Json logprobs_json(std::span<const TokenLogprob> logprobs, std::size_t& offset) {
+/// characters from `place`, which is moved behind the tokens.
+Json logprobs_json(std::span<const TokenLogprob> logprobs, TextPlace& place) {
   Json tokens = Json::array(), values = Json::array(), tops = Json::array(),
        offsets = Json::array();
   for (const TokenLogprob& token : logprobs) {
     tokens.push_back(token_text(token.bytes));
     values.push_back(token.logprob ? Json(json_logprob(*token.logprob)) : Json());
-    offsets.push_back(offset);
-    offset += count_characters(valid_utf8(token.bytes));
+    offsets.push_back(place.n_characters);
+    place.n_characters += count_characters(place.utf8.push(token.bytes));
     Json top = token.logprob ? Json::object() : Json();
     for (const TokenText& other : token.top)
       if (token.logprob) top[token_text(other.bytes)] = json_logprob(other.logprob);
@@ -72,24 +79,25 @@ class CompletionsStream final : public AnswerStream {
         wants_logprobs_(request.n_logprobs),
         id_(head.new_id("cmpl-")),
         head_(std::move(head)),
-        offsets_(request.prompts.size()) {}
+        places_(request.prompts.size()) {}
 
   std::string begin(const Usage&) override { return {}; }
 
   std::string event(const ChatEvent& event, const EventDetails& details) override {
     const auto* content = std::get_if<ContentDelta>(&event);
     if (content == nullptr) return {};
-    if (details.choice >= offsets_.size()) offsets_.resize(details.choice + 1);
-    std::size_t& offset = offsets_[details.choice];
-    Json logprobs;
-    if (wants_logprobs_) logprobs = logprobs_json(details.logprobs, offset);
-    return frame(choice_json(details.choice, content->text, std::move(logprobs), {}));
+    return frame(choice_json(details.choice, content->text,
+                             logprobs_of(details.choice, details.logprobs), {}));
   }
 
   std::string end(const Answer& answer) override {
     std::string frames;
-    for (std::size_t i = 0; i < answer.choices.size(); ++i)
-      frames += frame(choice_json(i, "", {}, reason_name(answer.choices[i].finish_reason)));
+    for (std::size_t i = 0; i < answer.choices.size(); ++i) {
+      const AnswerChoice& choice = answer.choices[i];
+      Json logprobs;
+      if (!choice.last_logprobs.empty()) logprobs = logprobs_of(i, choice.last_logprobs);
+      frames += frame(choice_json(i, "", std::move(logprobs), reason_name(choice.finish_reason)));
+    }
     if (hints_.include_usage) {
       Json json = object(Json::array());
       json["usage"] = usage_json(answer.usage);
@@ -121,6 +129,12 @@ class CompletionsStream final : public AnswerStream {
     return json;
   }
 
+  Json logprobs_of(std::size_t choice, std::span<const TokenLogprob> logprobs) {
+    if (!wants_logprobs_) return {};
+    if (choice >= places_.size()) places_.resize(choice + 1);
+    return logprobs_json(logprobs, places_[choice]);
+  }
+
   std::string frame(Json choice) const {
     return sse_data(json_text(object(Json::array({std::move(choice)}))));
   }
@@ -129,7 +143,7 @@ class CompletionsStream final : public AnswerStream {
   bool wants_logprobs_;
   std::string id_;
   AnswerHead head_;
-  std::vector<std::size_t> offsets_;  ///< characters told so far, per choice
+  std::vector<TextPlace> places_;  ///< per choice
 };
 
 }  // namespace
@@ -139,8 +153,8 @@ std::string completions_answer_body(const ApiRequest& request, const AnswerHead&
   Json choices = Json::array();
   for (const AnswerChoice& choice : answer.choices) {
     Json logprobs;
-    std::size_t offset = 0;
-    if (request.n_logprobs) logprobs = logprobs_json(choice.logprobs, offset);
+    TextPlace place;
+    if (request.n_logprobs) logprobs = logprobs_json(choice.logprobs, place);
     choices.push_back(choice_json(choices.size(), choice.message.content, std::move(logprobs),
                                   reason_name(choice.finish_reason)));
   }

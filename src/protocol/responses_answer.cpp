@@ -42,6 +42,8 @@ class ResponsesStream final : public AnswerStream {
 
   std::string end(const Answer& answer) override {
     const std::string_view status = response_status(answer);
+    if (open_ == Item::text && !answer.choices.empty())
+      add_logprobs(answer.choices.front().last_logprobs);
     std::string frames = close("completed");
     Json response = object({.status = status, .output = output_, .usage = &answer.usage});
     final_object_ = json_text(response);
@@ -102,6 +104,10 @@ class ResponsesStream final : public AnswerStream {
     output_.push_back(item);
     open_ = Item::none;
     return frame("response.output_item.done", {{"output_index", index}, {"item", std::move(item)}});
+  }
+
+  void add_logprobs(std::span<const TokenLogprob> logprobs) {
+    if (style_.has_logprobs) logprobs_.insert(logprobs_.end(), logprobs.begin(), logprobs.end());
   }
 
   std::string part_frame(std::string_view type, Json part) {
@@ -190,7 +196,7 @@ class ResponsesStream final : public AnswerStream {
     std::string frames = open_text();
     text_ += e.text;
     const auto logprobs = style_.has_logprobs ? details.logprobs : std::span<const TokenLogprob>{};
-    logprobs_.insert(logprobs_.end(), logprobs.begin(), logprobs.end());
+    add_logprobs(logprobs);
     frames += item_frame(
         "response.output_text.delta",
         {{"content_index", 0}, {"delta", e.text}, {"logprobs", token_logprobs_json(logprobs)}});

@@ -5,6 +5,8 @@
 #include "chat/answer_reader.h"
 #include "chat/local_model.h"
 #include "chat/prompt_template.h"
+#include "protocol/json_text.h"
+#include "serve/answer_logprobs.h"
 #include "serve/exchange.h"
 #include "serve/loop_guard.h"
 
@@ -86,17 +88,15 @@ class AnswerTask::Choice final : public JobListener {
     n_reasoning_ += is_reasoning;
     ++n_said_;
     if (follows_rules()) matcher_->accept_token(choice.token);
-    if (choice.token == task_->context_.eos) return true;
+    const bool is_end = choice.token == task_->context_.eos;
+    // OpenAI's completions tell the token that ends the text too; harnesses count on it.
+    if (n_logprobs_ && !is_reasoning && (is_raw_ || !is_end)) logprobs_.add(logprob_of(choice));
+    if (is_end) return true;
     ids_.push_back(choice.token);
     is_loop_ = loop_guard_ && loop_guard_->take(choice.token);
     std::vector<ChatEvent> events;
     const bool goes_on = reader_.take(choice.token, events);
-    std::vector<TokenLogprob> logprobs;
-    if (n_logprobs_ && !is_reasoning && !events.empty()) {
-      logprobs.push_back(logprob_of(choice));
-      logprobs_.push_back(logprobs.back());
-    }
-    if (!events.empty()) tell(std::move(events), std::move(logprobs));
+    tell(std::move(events));
     return goes_on && !is_loop_;
   }
 
@@ -105,7 +105,8 @@ class AnswerTask::Choice final : public JobListener {
     const bool at_limit =
         end.outcome == JobOutcome::length || end.outcome == JobOutcome::no_token || is_loop_;
     ParsedCompletion parsed = reader_.finish(at_limit ? GenerationEnd::limit : GenerationEnd::stop);
-    if (!parsed.last_events.empty()) tell(std::move(parsed.last_events), {});
+    tell(std::move(parsed.last_events));
+    std::vector<TokenLogprob> last_logprobs = logprobs_.take_rest();
     std::size_t n_repairs = 0;
     for (const std::size_t n : parsed.repairs) n_repairs += n;
     if (n_repairs > 0) task_->context_.metrics.count_repairs(n_repairs);
@@ -124,7 +125,8 @@ class AnswerTask::Choice final : public JobListener {
     AnswerChoice answer{.message = std::move(parsed.message),
                         .finish_reason = parsed.finish_reason,
                         .stop_sequence = reader_.stopped_by(),
-                        .logprobs = std::move(logprobs_)};
+                        .logprobs = logprobs_.told(),
+                        .last_logprobs = std::move(last_logprobs)};
     if (!echoed_text_.empty()) {
       answer.message.content.insert(0, echoed_text_);
       answer.logprobs.insert(answer.logprobs.begin(), prompt_logprobs_.begin(),
@@ -166,10 +168,15 @@ class AnswerTask::Choice final : public JobListener {
 
   void show_echo() {
     if (echo_.empty()) return;
-    echoed_text_ = tokenizer_.decode(std::exchange(echo_, {}));
+    echoed_text_ = valid_utf8(tokenizer_.decode(std::exchange(echo_, {})));
     tell({ContentDelta{echoed_text_}}, prompt_logprobs_);
   }
 
+  void tell(std::vector<ChatEvent> events) {
+    if (events.empty()) return;
+    std::vector<TokenLogprob> logprobs = logprobs_.take(events);
+    tell(std::move(events), std::move(logprobs));
+  }
   void tell(std::vector<ChatEvent> events, std::vector<TokenLogprob> logprobs) {
     post([index = index_, events = std::move(events),
           logprobs = std::move(logprobs)](AnswerTask& task) mutable {
@@ -204,7 +211,8 @@ class AnswerTask::Choice final : public JobListener {
   std::vector<std::int32_t> ids_;   ///< as sampled, without the end token
   std::vector<std::int32_t> echo_;  ///< prompt that is still to be told
   std::string echoed_text_;
-  std::vector<TokenLogprob> prompt_logprobs_, logprobs_;
+  std::vector<TokenLogprob> prompt_logprobs_;
+  AnswerLogprobs logprobs_;
   std::optional<Clock::time_point> last_token_;
 };
 
@@ -317,10 +325,11 @@ void AnswerTask::show(std::size_t choice, std::vector<ChatEvent> events,
   if (!first_token_) first_token_ = Clock::now();
   if (!stream_ || has_failed_) return;
   std::string frames;
-  for (std::size_t i = 0; i < events.size(); ++i) {
+  std::span<const TokenLogprob> untold = logprobs;
+  for (const ChatEvent& event : events) {
     EventDetails details{.choice = choice};
-    if (i == 0) details.logprobs = logprobs;
-    frames += stream_->event(events[i], details);
+    if (std::holds_alternative<ContentDelta>(event)) details.logprobs = std::exchange(untold, {});
+    frames += stream_->event(event, details);
   }
   send(std::move(frames));
 }

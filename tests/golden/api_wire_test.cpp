@@ -49,6 +49,113 @@ TEST_F(ApiWireTest, RefusesABiasForATokenThatIsNotThere) {
   EXPECT_EQ(post("/v1/chat/completions", request).status, 200);
 }
 
+TEST_F(ApiWireTest, CompletionsStreamWholeCharacters) {
+  const std::string text = "Gr\u00fc\u00dfe \U0001F600 \u20ac";
+  serve_script("smile", text);
+  const Json request = {{"prompt", "smile"}, {"max_tokens", 100}, {"logprobs", 0}};
+
+  std::string told;
+  std::vector<std::size_t> offsets;
+  for (const Json& chunk : chunks_of("/v1/completions", request)) {
+    told += chunk["choices"][0]["text"].get<std::string>();
+    const Json& logprobs = chunk["choices"][0]["logprobs"];
+    if (logprobs.is_null()) continue;
+    for (const Json& offset : logprobs["text_offset"]) offsets.push_back(offset);
+  }
+
+  EXPECT_EQ(told, text);
+  const Json whole = Json::parse(post("/v1/completions", request).body)["choices"][0];
+  EXPECT_EQ(whole["text"], text);
+  EXPECT_EQ(Json(offsets), whole["logprobs"]["text_offset"]);
+  // The end token stands behind the text, however its characters were cut into tokens.
+  ASSERT_FALSE(offsets.empty());
+  EXPECT_EQ(offsets.back(), 9u);
+  EXPECT_TRUE(std::is_sorted(offsets.begin(), offsets.end()));
+}
+
+TEST_F(ApiWireTest, ACutCharacterIsStillText) {
+  serve_script("smile", "\U0001F600");
+
+  const TestResponse cut = post("/v1/completions", {{"prompt", "smile"}, {"max_tokens", 1}});
+
+  EXPECT_EQ(Json::parse(cut.body)["choices"][0]["text"], "\uFFFD") << cut.body;
+}
+
+TEST_F(ApiWireTest, TheEndTokenHasALogprobInCompletionsAlone) {
+  serve();
+  const std::string prompt = "the steel tube is lit.";
+  const std::size_t n = tokenizer_->encode(prompt, SpecialTokens::parse).size();
+  const Json bias = {{eos(), 100}};
+
+  const Json scored = Json::parse(post("/v1/completions", {{"prompt", prompt},
+                                                           {"echo", true},
+                                                           {"logprobs", 1},
+                                                           {"max_tokens", 1},
+                                                           {"logit_bias", bias}})
+                                      .body)["choices"][0];
+  Json request = chat("hello", 5);
+  request["logprobs"] = true;
+  request["logit_bias"] = bias;
+  const Json answered = Json::parse(post("/v1/chat/completions", request).body)["choices"][0];
+
+  EXPECT_EQ(scored["text"], prompt);
+  EXPECT_EQ(scored["logprobs"]["token_logprobs"].size(), n + 1) << scored.dump();
+  EXPECT_EQ(answered["message"]["content"], "");
+  EXPECT_TRUE(answered["logprobs"]["content"].empty()) << answered.dump();
+}
+
+TEST_F(ApiWireTest, LogprobsSpellTheTextThatWasHeldBack) {
+  const std::string text = "one two \U0001F600 three";
+  serve_script("count", text);
+  Json request = chat("count", 100);
+  request["logprobs"] = true;
+  request["stop"] = {"two \U0001F601", "three four", "e t!"};
+  const auto spelled = [](const Json& logprobs) {
+    std::string bytes;
+    for (const Json& token : logprobs)
+      for (const Json& byte : token["bytes"]) bytes += static_cast<char>(byte.get<int>());
+    return bytes;
+  };
+
+  const Json whole = Json::parse(post("/v1/chat/completions", request).body)["choices"][0];
+  std::string told;
+  for (const Json& chunk : chunks_of("/v1/chat/completions", request)) {
+    const Json& logprobs = chunk["choices"][0]["logprobs"];
+    if (!logprobs.is_null()) told += spelled(logprobs["content"]);
+  }
+
+  EXPECT_EQ(whole["message"]["content"], text);
+  EXPECT_EQ(spelled(whole["logprobs"]["content"]), text);
+  EXPECT_EQ(told, text);
+}
+
+TEST_F(ApiWireTest, CallsHaveNoLogprobs) {
+  serve_script("weather",
+               "I look.\n\n<\uFF5CDSML\uFF5Ctool_calls>\n<\uFF5CDSML\uFF5Cinvoke name=\"f\">\n"
+               "<\uFF5CDSML\uFF5Cparameter name=\"a\" string=\"true\">Paris</\uFF5CDSML\uFF5C"
+               "parameter>\n</\uFF5CDSML\uFF5Cinvoke>\n</\uFF5CDSML\uFF5Ctool_calls>");
+  Json request = chat("weather", 300);
+  request["logprobs"] = true;
+  request["tools"] = {{{"type", "function"}, {"function", {{"name", "f"}}}}};
+  const auto add = [](std::string& text, const Json& logprobs) {
+    if (logprobs.is_null()) return;
+    for (const Json& token : logprobs["content"]) text += token["token"].get<std::string>();
+  };
+
+  const Json whole = Json::parse(post("/v1/chat/completions", request).body)["choices"][0];
+  std::string at_once, streamed;
+  add(at_once, whole["logprobs"]);
+  for (const Json& chunk : chunks_of("/v1/chat/completions", request))
+    add(streamed, chunk["choices"][0]["logprobs"]);
+
+  EXPECT_EQ(whole["finish_reason"], "tool_calls") << whole.dump();
+  // A token may hold the end of the text and the line ends before the block.
+  EXPECT_EQ(at_once.substr(0, 7), "I look.");
+  EXPECT_EQ(at_once.find("DSML"), std::string::npos) << at_once;
+  EXPECT_EQ(at_once.find("Paris"), std::string::npos) << at_once;
+  EXPECT_EQ(streamed, at_once);
+}
+
 TEST_F(ApiWireTest, TooLongPromptsAreToldInTheClientsWords) {
   ApiServerOptions options;
   options.context = 100;
