@@ -93,10 +93,36 @@ class DsmlWriter {
     }
     const StateId close = builder_.literal("\n", tag("</", "invoke>", kReturn));
     StateId parameters = close;
-    if (tool.parameters != nullptr) {
+    if (tool.is_free) {
+      HADAL_ASSIGN(parameters, free_parameters(close));
+    } else if (tool.parameters != nullptr) {
       HADAL_ASSIGN(parameters, parameters_of(tool, close));
     }
     return tag("<", "invoke name=\"" + tool.name + "\">", builder_.literal("\n", parameters));
+  }
+
+  // As parameters_of, for a tool whose schema is not known.
+  Result<StateId> free_parameters(StateId close) {
+    static const nlohmann::ordered_json kAnything = true;
+    documents_.push_back(std::make_unique<SchemaDocument>(kAnything, "parameters"));
+    writers_.push_back(
+        std::make_unique<SchemaWriter>(builder_, *documents_.back(), JsonSpace::single));
+    HADAL_ASSIGN(const Conjunction anything, documents_.back()->conjunction_of({&kAnything}));
+    const StateId behind = builder_.undecided();
+    const StateId value = parameter_value(anything, behind);
+    const StateId line =
+        tag("<", "parameter name=\"", name_in_tag(builder_.literal("\" string=\"", value)));
+    builder_.decide(behind, {close, builder_.literal("\n", line)});
+    return builder_.split({close, line});
+  }
+
+  // One character or more of those that can_stand_in_tag allows.
+  StateId name_in_tag(StateId next) {
+    const CharSet allowed = CharSet({{0, 0x1F}, {'"', '"'}, {'<', '<'}, {'>', '>'}}).complement();
+    const StateId loop = builder_.undecided();
+    const StateId first = read_char(builder_, allowed, CharEncoding::utf8, loop);
+    builder_.decide(loop, {next, first});
+    return first;
   }
 
   // Lines of parameters, with line ends between them.
@@ -136,15 +162,18 @@ class DsmlWriter {
   }
 
   StateId parameter(const ObjectFacts::Property& property, StateId next) {
+    return tag("<", "parameter name=\"" + property.name + "\" string=\"",
+               parameter_value(property.value, next));
+  }
+
+  // From `string="` on, by the writer of the tool.
+  StateId parameter_value(const Conjunction& schema, StateId next) {
     SchemaWriter& writer = *writers_.back();
     const StateId close = tag("</", "parameter>", next);
     const auto value = [&](StringForm form, std::string_view is_string) {
-      return builder_.literal(is_string,
-                              builder_.call(writer.rule_of(property.value, form), close));
+      return builder_.literal(is_string, builder_.call(writer.rule_of(schema, form), close));
     };
-    return tag(
-        "<", "parameter name=\"" + property.name + "\" string=\"",
-        builder_.split({value(StringForm::raw, "true\">"), value(StringForm::none, "false\">")}));
+    return builder_.split({value(StringForm::raw, "true\">"), value(StringForm::none, "false\">")});
   }
 
   const DsmlOptions& options_;

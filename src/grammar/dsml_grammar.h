@@ -37,6 +37,7 @@ struct DsmlTool {
   std::string name;                          ///< without quotes, line ends, '<' and '>'
   const nlohmann::ordered_json* parameters;  ///< a schema of objects, used during the call only;
                                              ///< nullptr: no parameters
+  bool is_free = false;  ///< any parameters, of any names and types; `parameters` is not looked at
 };
 
 enum class ToolUse : std::uint8_t {

@@ -2,6 +2,7 @@
 
 #include "grammar/grammar_for_test.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -89,6 +90,32 @@ TEST(DsmlGrammar, HoldsNamesAndParametersToTheSchemas) {
        true}};
   for (const auto& [text, expected] : cases)
     EXPECT_EQ(accepts(grammar, spelled(text)), expected) << text;
+}
+
+TEST(DsmlGrammar, FreeToolsTakeAnyParametersInTheForm) {
+  const std::vector<DsmlTool> free = {{"run", nullptr, true}, {"noop", nullptr}};
+  DsmlOptions options;
+  options.use = ToolUse::required;
+  const auto grammar = share(compile_dsml(free, options));
+  const auto call = [](std::string_view tool, std::string_view lines) {
+    return spelled(
+        fmt::format("\n\n<~tool_calls>\n<~invoke name=\"{}\">\n{}\n</~invoke>\n"
+                    "</~tool_calls>",
+                    tool, lines));
+  };
+  const std::string text = "<~parameter name=\"a b\" string=\"true\">x \"y\"\n<z</~parameter>";
+  const std::string json =
+      "<~parameter name=\"n\" string=\"false\">{\"k\": [1, null]}</~parameter>";
+
+  EXPECT_TRUE(accepts(grammar, call("run", "")));
+  EXPECT_TRUE(accepts(grammar, call("run", text)));
+  EXPECT_TRUE(accepts(grammar, call("run", json + "\n" + text)));
+  EXPECT_FALSE(accepts(grammar, call("noop", text))) << "its neighbour is held to its schema";
+  EXPECT_FALSE(accepts(grammar, call("ran", text)));
+  EXPECT_FALSE(accepts(
+      grammar, call("run", "<~parameter name=\"n\" string=\"false\">{\"k\": </~parameter>")));
+  EXPECT_FALSE(
+      accepts(grammar, call("run", "<~parameter name=\"\" string=\"true\">x</~parameter>")));
 }
 
 TEST(DsmlGrammar, ForcesTheBlockWhenRequired) {

@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <span>
 #include <vector>
 
 namespace hadal {
@@ -24,6 +26,57 @@ Result<nlohmann::ordered_json> schema_of(const OutputFormat& output) {
                           .max_bytes = grammar::kMaxSchemaBytes};
   return parse_ordered_json(output.text, output.field, limits);
 }
+
+/// The grammar of a request's tools. A schema that cannot be compiled leaves the arguments of its
+/// tool free, unless that is strict: names, form and number of calls stay bound.
+struct ToolGrammar {
+  std::vector<nlohmann::ordered_json> schemas;  ///< reserved beforehand: `tools` points into it
+  std::vector<grammar::DsmlTool> tools;
+  std::vector<bool> is_strict;  ///< one per tool
+  grammar::DsmlOptions options;
+
+  void add(const ApiTool& tool) {
+    const bool has_schema = !tool.parameters.empty();
+    if (has_schema)
+      schemas.push_back(nlohmann::ordered_json::parse(tool.parameters, nullptr, false));
+    tools.push_back({.name = tool.name, .parameters = has_schema ? &schemas.back() : nullptr});
+    is_strict.push_back(tool.strict);
+  }
+
+  bool has_strict() const {
+    return std::find(is_strict.begin(), is_strict.end(), true) != is_strict.end();
+  }
+
+  Result<grammar::Grammar> compile() {
+    auto made = grammar::compile_dsml(tools, options);
+    if (!made && free_tools([this](std::size_t i) { return fails_alone(i); }))
+      made = grammar::compile_dsml(tools, options);
+    // Each may be fine by itself, and all of them too large.
+    if (!made && free_tools([](std::size_t) { return true; }))
+      made = grammar::compile_dsml(tools, options);
+    return made;
+  }
+
+ private:
+  bool fails_alone(std::size_t tool) const {
+    const auto alone = grammar::compile_dsml(std::span(tools).subspan(tool, 1), {});
+    if (!alone)
+      log_warning("serve", "arguments of tool {} are not constrained: {}", tools[tool].name,
+                  alone.error().message);
+    return !alone;
+  }
+
+  /// False: there was none to free.
+  template <typename Is>
+  bool free_tools(const Is& is_to_be_freed) {
+    bool any = false;
+    for (std::size_t i = 0; i < tools.size(); ++i) {
+      if (is_strict[i] || tools[i].is_free || !is_to_be_freed(i)) continue;
+      tools[i].is_free = any = true;
+    }
+    return any;
+  }
+};
 
 }  // namespace
 
@@ -106,20 +159,14 @@ Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
   }
   std::string key =
       fmt::format("tools {} {} {}", must_call, request.parallel_tool_calls, opens_reasoning);
-  std::vector<nlohmann::ordered_json> schemas;
-  std::vector<grammar::DsmlTool> tools;
-  schemas.reserve(request.tools.size());
-  bool is_strict = must_call;
+  ToolGrammar tools;
+  tools.schemas.reserve(request.tools.size());
   for (const ApiTool& tool : request.tools) {
     if (mode == Mode::named && tool.name != request.tool_choice.name) continue;
-    key += fmt::format("\n{} {}", tool.name, tool.parameters);
-    is_strict |= tool.strict;
-    const bool has_schema = !tool.parameters.empty();
-    if (has_schema)
-      schemas.push_back(nlohmann::ordered_json::parse(tool.parameters, nullptr, false));
-    tools.push_back({.name = tool.name, .parameters = has_schema ? &schemas.back() : nullptr});
+    key += fmt::format("\n{} {} {}", tool.name, tool.strict, tool.parameters);
+    tools.add(tool);
   }
-  grammar::DsmlOptions options;
+  grammar::DsmlOptions& options = tools.options;
   options.use = must_call ? grammar::ToolUse::required : grammar::ToolUse::possible;
   options.one_call_only = !request.parallel_tool_calls;
   if (opens_reasoning) options.reasoning_end = kThinkEndToken;
@@ -129,11 +176,11 @@ Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
     key += fmt::format("\ncontent {}", content.dump());
     options.content = &content;
     options.content_field = request.output.field;
-    is_strict = true;  // as what the whole answer must be
   }
-  auto compiled = find_or_compile(key, [&] { return grammar::compile_dsml(tools, options); });
+  auto compiled = find_or_compile(key, [&] { return tools.compile(); });
   if (compiled) return AnswerRules{.grammar = std::move(*compiled)};
-  if (is_strict) return compiled.error();
+  // What a client insists on: calls, a schema, or the form of the answer beside them.
+  if (must_call || tools.has_strict() || options.content != nullptr) return compiled.error();
   log_warning("serve", "tool calls are not constrained: {}", compiled.error().message);
   return AnswerRules{};
 }

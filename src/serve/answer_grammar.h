@@ -34,7 +34,8 @@ class AnswerGrammars {
 
   /// Errors: those of the grammar compilers, naming the request's field; unsupported (tools
   /// together with a grammar). A tool whose schema is beyond the compiler is an error only
-  /// if it is `strict`. Any thread; off the engine's, as it takes time.
+  /// if it is `strict`; else its arguments are free, and the rest is bound. Any thread; off the
+  /// engine's, as it takes time.
   Result<AnswerRules> rules_for(const ApiRequest& request, bool opens_reasoning);
 
   /// A matcher at the beginning of a text. Engine thread only.

@@ -174,5 +174,27 @@ TEST_F(ApiWireTest, TooLongPromptsAreToldInTheClientsWords) {
   EXPECT_EQ(param("/v1/responses", {{"input", text}}), "input");
 }
 
+TEST_F(ApiWireTest, AnOddSchemaFreesTheArgumentsOfItsToolAlone) {
+  serve_script("never said", "x");
+  const Json odd = {{"type", "object"}, {"not", {{"required", {"b"}}}}};
+  Json request = chat("hello", 400);
+  request["tools"] = {{{"type", "function"}, {"function", {{"name", "odd"}, {"parameters", odd}}}}};
+  request["tool_choice"] = "required";
+  request["parallel_tool_calls"] = false;
+
+  const TestResponse response = post("/v1/chat/completions", request);
+
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json choice = Json::parse(response.body)["choices"][0];
+  if (choice["finish_reason"] == "tool_calls") {
+    ASSERT_EQ(choice["message"]["tool_calls"].size(), 1u) << choice.dump();
+    EXPECT_EQ(choice["message"]["tool_calls"][0]["function"]["name"], "odd");
+  } else {
+    EXPECT_EQ(choice["finish_reason"], "length") << choice.dump();
+  }
+  request["tools"][0]["function"]["strict"] = true;
+  EXPECT_EQ(post("/v1/chat/completions", request).status, 400);
+}
+
 }  // namespace
 }  // namespace hadal
