@@ -52,10 +52,10 @@ struct AnswerChoice {
   std::vector<TokenLogprob> last_logprobs{};
 };
 
-/// One choice, but for completions one per prompt, in their order.
+/// Each prompt has ApiRequest::n_choices choices, one prompt behind the other.
 struct Answer {
   std::vector<AnswerChoice> choices;
-  Usage usage;  ///< of all choices
+  Usage usage;  ///< of all choices; each prompt counts once
   std::optional<Timings> timings;
   std::string warning{};      ///< for the client's user; empty: none. told by Protocol::chat
   bool is_cancelled = false;  ///< ended by a request; told by Protocol::responses
@@ -75,7 +75,7 @@ struct AnswerHead {
 std::string answer_body(const ApiRequest& request, const AnswerHead& head, const Answer& answer);
 
 struct EventDetails {
-  std::size_t choice = 0;                    ///< completions: index of the prompt
+  std::size_t choice = 0;                    ///< chat, completions: its index
   std::span<const TokenLogprob> logprobs{};  ///< of the tokens that a ContentDelta shows
 };
 

@@ -38,18 +38,22 @@ Json message_json(const std::vector<ApiTool>& tools, const Message& message) {
   return json;
 }
 
-/// chat.completion.chunk: the role first, then deltas, the finish reason, the usage, [DONE].
+/// chat.completion.chunk: the roles first, then deltas, the finish reasons, the usage, [DONE].
 class ChatStream final : public AnswerStream {
  public:
   ChatStream(const ApiRequest& request, AnswerHead head)
       : tools_(request.tools),
         hints_(request.hints),
+        n_choices_(request.n_choices),
         wants_logprobs_(request.n_logprobs),
         id_(head.new_id("chatcmpl-")),
         head_(std::move(head)) {}
 
   std::string begin(const Usage&) override {
-    return delta({{"role", "assistant"}, {"content", ""}});
+    std::string frames;
+    for (std::size_t i = 0; i < n_choices_; ++i)
+      frames += delta(i, {{"role", "assistant"}, {"content", ""}});
+    return frames;
   }
 
   std::string event(const ChatEvent& event, const EventDetails& details) override {
@@ -57,14 +61,15 @@ class ChatStream final : public AnswerStream {
   }
 
   std::string end(const Answer& answer) override {
-    const AnswerChoice first = answer.choices.empty() ? AnswerChoice{} : answer.choices.front();
-    Json end = choice(Json::object(), finish_reason_name(first.finish_reason));
-    end["logprobs"] = logprobs_json(first.last_logprobs);
-    Json last = chunk(Json::array({std::move(end)}));
-    if (hints_.timings_per_token && answer.timings)
-      last["timings"] = timings_json(*answer.timings, answer.usage);
-    if (!answer.warning.empty()) last["warning"] = answer.warning;
-    std::string frames = sse_data(json_text(last));
+    std::string frames;
+    for (std::size_t i = 0; i < n_choices_; ++i) {
+      Json last = last_chunk(i, i < answer.choices.size() ? answer.choices[i] : AnswerChoice{});
+      const bool is_last = i + 1 == n_choices_;
+      if (is_last && hints_.timings_per_token && answer.timings)
+        last["timings"] = timings_json(*answer.timings, answer.usage);
+      if (is_last && !answer.warning.empty()) last["warning"] = answer.warning;
+      frames += sse_data(json_text(last));
+    }
     if (hints_.include_usage) {
       Json usage = chunk(Json::array());
       usage["usage"] = usage_json(answer.usage);
@@ -82,7 +87,7 @@ class ChatStream final : public AnswerStream {
   std::string progress(std::size_t n_done, std::size_t n_total, std::size_t n_cached,
                        double seconds) override {
     if (!hints_.return_progress) return keep_alive();
-    Json json = chunk(Json::array({choice(Json::object(), nullptr)}));
+    Json json = chunk(Json::array({choice(0, Json::object(), nullptr)}));
     json["prompt_progress"] = progress_json(n_done, n_total, n_cached, seconds);
     return sse_data(json_text(json));
   }
@@ -90,6 +95,8 @@ class ChatStream final : public AnswerStream {
   std::string_view id() const override { return id_; }
 
  private:
+  using CallPlace = std::pair<std::size_t, std::size_t>;  ///< index of choice and call
+
   Json chunk(Json choices) const {
     Json json = {{"id", id_},
                  {"object", "chat.completion.chunk"},
@@ -101,8 +108,14 @@ class ChatStream final : public AnswerStream {
     return json;
   }
 
-  Json choice(Json delta, const Json& finish_reason) const {
-    return {{"index", 0},
+  Json last_chunk(std::size_t index, const AnswerChoice& told) const {
+    Json json = choice(index, Json::object(), finish_reason_name(told.finish_reason));
+    json["logprobs"] = logprobs_json(told.last_logprobs);
+    return chunk(Json::array({std::move(json)}));
+  }
+
+  static Json choice(std::size_t index, Json delta, const Json& finish_reason) {
+    return {{"index", index},
             {"delta", std::move(delta)},
             {"logprobs", nullptr},
             {"finish_reason", finish_reason}};
@@ -113,54 +126,58 @@ class ChatStream final : public AnswerStream {
     return {{"content", token_logprobs_json(logprobs)}, {"refusal", nullptr}};
   }
 
-  std::string delta(Json delta, std::span<const TokenLogprob> logprobs = {}) const {
-    Json json = choice(std::move(delta), nullptr);
+  std::string delta(std::size_t index, Json delta,
+                    std::span<const TokenLogprob> logprobs = {}) const {
+    Json json = choice(index, std::move(delta), nullptr);
     json["logprobs"] = logprobs_json(logprobs);
     return sse_data(json_text(chunk(Json::array({std::move(json)}))));
   }
 
-  std::string call_delta(Json call) const {
-    return delta({{"tool_calls", Json::array({std::move(call)})}});
+  std::string call_delta(std::size_t index, Json call) const {
+    return delta(index, {{"tool_calls", Json::array({std::move(call)})}});
   }
 
-  std::string tell(const ReasoningDelta& e, const EventDetails&) const {
-    return delta({{"reasoning_content", e.text}});
+  std::string tell(const ReasoningDelta& e, const EventDetails& details) const {
+    return delta(details.choice, {{"reasoning_content", e.text}});
   }
 
   std::string tell(const ContentDelta& e, const EventDetails& details) const {
-    return delta({{"content", e.text}}, details.logprobs);
+    return delta(details.choice, {{"content", e.text}}, details.logprobs);
   }
 
-  std::string tell(const ToolCallBegin& e, const EventDetails&) {
+  std::string tell(const ToolCallBegin& e, const EventDetails& details) {
     const ApiTool tool = tool_called(tools_, e.name);
     if (tool.kind == ApiTool::Kind::custom) {
-      custom_inputs_.emplace(e.index, CustomToolInput());
-      return call_delta({{"index", e.index},
-                         {"id", e.id},
-                         {"type", "custom"},
-                         {"custom", {{"name", tool.wire_name}, {"input", ""}}}});
+      custom_inputs_.emplace(CallPlace(details.choice, e.index), CustomToolInput());
+      return call_delta(details.choice, {{"index", e.index},
+                                         {"id", e.id},
+                                         {"type", "custom"},
+                                         {"custom", {{"name", tool.wire_name}, {"input", ""}}}});
     }
-    return call_delta({{"index", e.index},
+    return call_delta(details.choice,
+                      {{"index", e.index},
                        {"id", e.id},
                        {"type", "function"},
                        {"function", {{"name", tool.wire_name}, {"arguments", ""}}}});
   }
 
-  std::string custom_delta(std::size_t index, const std::string& input) const {
+  std::string custom_delta(const CallPlace& place, const std::string& input) const {
     if (input.empty()) return {};
-    return call_delta({{"index", index}, {"custom", {{"input", input}}}});
+    return call_delta(place.first, {{"index", place.second}, {"custom", {{"input", input}}}});
   }
 
-  std::string tell(const ToolCallArgumentsDelta& e, const EventDetails&) {
-    const auto custom = custom_inputs_.find(e.index);
-    if (custom != custom_inputs_.end()) return custom_delta(e.index, custom->second.feed(e.text));
-    return call_delta({{"index", e.index}, {"function", {{"arguments", e.text}}}});
+  std::string tell(const ToolCallArgumentsDelta& e, const EventDetails& details) {
+    const CallPlace place(details.choice, e.index);
+    const auto custom = custom_inputs_.find(place);
+    if (custom != custom_inputs_.end()) return custom_delta(place, custom->second.feed(e.text));
+    return call_delta(details.choice, {{"index", e.index}, {"function", {{"arguments", e.text}}}});
   }
 
-  std::string tell(const ToolCallEnd& e, const EventDetails&) {
-    const auto custom = custom_inputs_.find(e.index);
+  std::string tell(const ToolCallEnd& e, const EventDetails& details) {
+    const CallPlace place(details.choice, e.index);
+    const auto custom = custom_inputs_.find(place);
     return custom == custom_inputs_.end() ? std::string{}
-                                          : custom_delta(e.index, custom->second.finish());
+                                          : custom_delta(place, custom->second.finish());
   }
 
   /// What was told cannot be taken back; the finish reason says that the answer was cut.
@@ -168,10 +185,11 @@ class ChatStream final : public AnswerStream {
 
   std::vector<ApiTool> tools_;
   ClientHints hints_;
+  std::size_t n_choices_;
   bool wants_logprobs_;
   std::string id_;
   AnswerHead head_;
-  std::map<std::size_t, CustomToolInput> custom_inputs_;  ///< of custom calls, by index
+  std::map<CallPlace, CustomToolInput> custom_inputs_;  ///< of custom calls
 };
 
 }  // namespace

@@ -109,7 +109,8 @@ struct ApiRequest {
   std::string model;  ///< as the client wrote it; empty if absent
 
   Conversation conversation;        ///< chat, responses, messages: with the tools in it
-  std::vector<TextPrompt> prompts;  ///< completions: one choice of the answer each
+  std::vector<TextPrompt> prompts;  ///< completions
+  std::size_t n_choices = 1;        ///< chat, completions: of the answer, for each prompt
 
   CompletionOptions options;
   bool prefill_only = false;  ///< max_tokens was 0: no token is generated (options.max_tokens is 0)

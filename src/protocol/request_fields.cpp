@@ -15,6 +15,7 @@ namespace {
 using Json = Field::Json;
 
 constexpr std::int64_t kMaxCount = 1'000'000'000;
+constexpr std::int64_t kMaxChoices = 128;  // OpenAI's documentation of `n`
 
 /// Settings that would change the answer, are not ours, and mean nothing at one value, which some
 /// clients send unasked (llama.cpp's page sends all of its samplers).
@@ -22,7 +23,7 @@ struct Neutral {
   std::string_view key;
   double value;
 };
-constexpr std::array<Neutral, 26> kUnsupportedSettings = {{
+constexpr std::array<Neutral, 24> kUnsupportedSettings = {{
     {"typical_p", 1},
     {"typ_p", 1},
     {"xtc_probability", 0},
@@ -32,8 +33,6 @@ constexpr std::array<Neutral, 26> kUnsupportedSettings = {{
     {"top_n_sigma", -1},
     {"min_keep", 0},
     {"n_keep", 0},
-    {"best_of", 1},
-    {"n", 1},
     {"min_tokens", 0},
     {"min_length", 0},
     {"ignore_eos", 0},
@@ -100,6 +99,17 @@ Result<void> refuse_other_formats(Protocol protocol, const Field& body) {
     return refused(field, protocol == Protocol::responses ? "send text.format, which stands for it"
                                                           : "send output_config.format instead");
   }
+  return {};
+}
+
+/// `n` and `best_of`, which must agree: no choice is thrown away.
+Result<void> read_choices(Protocol protocol, const Field& body, ApiRequest& request) {
+  const bool has_several = protocol == Protocol::chat || protocol == Protocol::completions;
+  HADAL_ASSIGN(const auto n, optional_integer(body, "n", 1, has_several ? kMaxChoices : 1));
+  HADAL_ASSIGN(const auto best_of, optional_integer(body, "best_of", 1, kMaxCount));
+  request.n_choices = static_cast<std::size_t>(n.value_or(1));
+  if (best_of && *best_of != n.value_or(1))
+    return refused(body.member("best_of"), "this server tells every choice; send the same as n");
   return {};
 }
 
@@ -202,6 +212,7 @@ Result<ApiRequest> begin_request(Protocol protocol, const Field& body,
   request.options = options.defaults;
   HADAL_ASSIGN(const auto model, optional_string(body, "model"));
   request.model = model.value_or("");
+  HADAL_TRY(read_choices(protocol, body, request));
   HADAL_TRY(read_hints(body, request.hints));
   HADAL_ASSIGN(const auto parallel, optional_bool(body, "parallel_tool_calls"));
   request.parallel_tool_calls = parallel.value_or(true);

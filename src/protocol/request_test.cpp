@@ -48,7 +48,8 @@ TEST(ParseRequest, NamesTheFieldThatIsWrong) {
       {R"({"messages": [{"role": "robot", "content": ""}]})", "messages[0].role"},
       {R"({"messages": []})", "messages"},
       {R"({})", "messages"},
-      {"{" + kUser + R"(, "n": 2})", "n"},
+      {"{" + kUser + R"(, "n": 129})", "n"},
+      {"{" + kUser + R"(, "n": 0})", "n"},
       {"{" + kUser + R"(, "temperature": 2.5})", "temperature"},
       {"{" + kUser + R"(, "temperature": "hot"})", "temperature"},
       {"{" + kUser + R"(, "max_tokens": 1e300})", "max_tokens"},
@@ -87,6 +88,8 @@ TEST(ParseRequest, NamesTheFieldThatIsWrongInOtherProtocols) {
   const std::vector<std::tuple<Protocol, std::string, std::string>> cases = {
       {Protocol::completions, R"({"prompt": "a", "suffix": "b"})", "suffix"},
       {Protocol::completions, R"({"prompt": "a", "best_of": 2})", "best_of"},
+      {Protocol::completions, R"({"prompt": "a", "best_of": 1, "n": 2})", "best_of"},
+      {Protocol::responses, R"({"input": "a", "n": 2})", "n"},
       {Protocol::completions, R"({"prompt": [1, -1]})", "prompt[1]"},
       {Protocol::completions, R"({"prompt": [[1], [2, "x"]]})", "prompt[1][1]"},
       {Protocol::completions, R"({"prompt": []})", "prompt"},

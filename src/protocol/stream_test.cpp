@@ -282,6 +282,37 @@ TEST(ResponsesStream, NumbersEventsAndFinishesEachItemBeforeTheNext) {
       });
 }
 
+TEST(ChatStream, NamesTheChoiceOfEachChunk) {
+  ApiRequest request = golden_request("chat-custom_tool");
+  request.n_choices = 2;
+  const auto stream = make_answer_stream(request, test_head());
+  std::string text = stream->begin({});
+  // Calls of two choices at the same time: their inputs are told apart.
+  for (const ChatEvent& event : std::vector<ChatEvent>{
+           ToolCallBegin{0, "i", "patch"}, ToolCallArgumentsDelta{0, "{\"input\": \"a"},
+           ToolCallArgumentsDelta{0, "b\"}"}, ToolCallEnd{0}})
+    for (const std::size_t choice : {0u, 1u}) text += stream->event(event, {.choice = choice});
+  Answer answer = answer_of({}, FinishReason::stop);
+  answer.choices.push_back({});
+  answer.choices[1].finish_reason = FinishReason::length;
+  text += stream->end(answer);
+
+  std::vector<std::string> roles(2), inputs(2), reasons(2);
+  for (const Frame& frame : frames_of(text)) {
+    if (frame.data == "[DONE]") continue;
+    const Json choice = Json::parse(frame.data)["choices"][0];
+    const std::size_t index = choice["index"];
+    const Json& delta = choice["delta"];
+    roles.at(index) += delta.value("role", "");
+    for (const Json& call : delta.value("tool_calls", Json::array()))
+      inputs.at(index) += call["custom"].value("input", "");
+    if (!choice["finish_reason"].is_null()) reasons.at(index) += choice["finish_reason"];
+  }
+  EXPECT_EQ(roles, (std::vector<std::string>{"assistant", "assistant"}));
+  EXPECT_EQ(inputs, (std::vector<std::string>{"ab", "ab"}));
+  EXPECT_EQ(reasons, (std::vector<std::string>{"stop", "length"}));
+}
+
 TEST(CompletionsStream, SaysTextThenReasonsUsageDone) {
   for_random_answers(Protocol::completions, [](const auto& frames, const Json& body, const auto&) {
     std::string text;

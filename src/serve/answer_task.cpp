@@ -67,7 +67,7 @@ class AnswerTask::Choice final : public JobListener {
         prompt_logprobs_.push_back({.bytes = bytes_of(echo_.front()), .logprob = {}, .top = {}});
     }
     post([index = index_, n = use.n_restored](AnswerTask& task) {
-      if (index == 0) task.begin(n);
+      task.begin(task.is_first_of_prompt(index) ? n : 0);
     });
   }
 
@@ -112,7 +112,7 @@ class AnswerTask::Choice final : public JobListener {
     if (n_repairs > 0) task_->context_.metrics.count_repairs(n_repairs);
     if (is_loop_) task_->context_.metrics.count_loop();
     if (TraceLog* trace = task_->context_.trace) {
-      trace->answer(task_->request_id_, index_, tokenizer_.decode(task_->prompts_[index_].ids),
+      trace->answer(task_->request_id_, index_, tokenizer_.decode(task_->prompt_of(index_).ids),
                     tokenizer_.decode(ids_));
     }
     // What a stop string or the limit cut is not what the client will send back.
@@ -227,33 +227,22 @@ AnswerTask::AnswerTask(ServingContext& context, ApiRequest request,
       responder_(std::move(responder)),
       prompts_(std::move(prompts)) {
   if (request_.hints.stream) stream_ = make_answer_stream(request_, head_);
-  answer_.choices.resize(prompts_.size());
+  answer_.choices.resize(prompts_.size() * request_.n_choices);
 }
 
 AnswerTask::~AnswerTask() = default;
 
 Result<void> AnswerTask::start(std::string client, OnAnswered on_answered) {
   on_answered_ = std::move(on_answered);
-  n_unfinished_ = prompts_.size();
-  for (std::size_t i = 0; i < prompts_.size(); ++i) {
-    const PromptTokens& prompt = prompts_[i];
+  n_unfinished_ = answer_.choices.size();
+  for (std::size_t i = 0; i < answer_.choices.size(); ++i) {
+    const PromptTokens& prompt = prompt_of(i);
     auto choice = std::make_shared<Choice>(shared_from_this(), i, prompt);
     choice->set_mask_words((context_.vocab_size + 63) / 64);
-    answer_.usage.n_prompt_tokens += prompt.ids.size();
-    const std::size_t room = context_.context - prompt.ids.size();
-    const std::size_t wanted = request_.options.max_tokens;
-    Job job;
-    job.prompt = prompt.ids;
-    job.sampling = sampling_of(request_.options);
-    job.sampling.n_logprobs = request_.n_logprobs;
-    job.sampling.logit_bias.assign(request_.logit_bias.begin(), request_.logit_bias.end());
-    job.max_tokens = request_.prefill_only ? 0 : wanted == 0 ? room : std::min(wanted, room);
-    job.stop_tokens = {context_.eos};
-    job.n_drafts = context_.n_drafts;
-    job.boundaries = prompt.turn_ends;
+    n_read_ += prompt.ids.size();
+    if (is_first_of_prompt(i)) answer_.usage.n_prompt_tokens += prompt.ids.size();
+    Job job = job_of(i);
     job.client = client;
-    job.uses_cache = request_.hints.cache_prompt;
-    job.scores_prompt = request_.echo && request_.n_logprobs.has_value();
     if (choice->is_constrained()) {
       job.allowed = [listener = choice.get()] { return listener->allowed(); };
     }
@@ -274,6 +263,27 @@ Result<void> AnswerTask::start(std::string client, OnAnswered on_answered) {
     }
   });
   return {};
+}
+
+/// Choices of one prompt differ by their seeds, which rise by one: any of them can be asked for by
+/// itself.
+Job AnswerTask::job_of(std::size_t choice) const {
+  const PromptTokens& prompt = prompt_of(choice);
+  const std::size_t room = context_.context - prompt.ids.size();
+  const std::size_t wanted = request_.options.max_tokens;
+  Job job;
+  job.prompt = prompt.ids;
+  job.sampling = sampling_of(request_.options);
+  job.sampling.seed += choice % request_.n_choices;
+  job.sampling.n_logprobs = request_.n_logprobs;
+  job.sampling.logit_bias.assign(request_.logit_bias.begin(), request_.logit_bias.end());
+  job.max_tokens = request_.prefill_only ? 0 : wanted == 0 ? room : std::min(wanted, room);
+  job.stop_tokens = {context_.eos};
+  job.n_drafts = context_.n_drafts;
+  job.boundaries = prompt.turn_ends;
+  job.uses_cache = request_.hints.cache_prompt;
+  job.scores_prompt = request_.echo && request_.n_logprobs.has_value();
+  return job;
 }
 
 void AnswerTask::cancel() {
@@ -338,13 +348,7 @@ void AnswerTask::end_choice(std::size_t choice, AnswerChoice answer, const JobEn
   answer_.choices[choice] = std::move(answer);
   answer_.usage.n_completion_tokens += end.n_tokens;
   if (end.outcome == JobOutcome::refused) error_ = end.error;
-  sum_.prefix.n_restored += end.prefix.n_restored;
-  sum_.prefix.n_repeated += end.prefix.n_repeated;
-  if (end.prefix.n_repeated > 0 || choice == 0) {
-    sum_.prefix.miss = end.prefix.miss;
-    sum_.prefix.diverged_at = end.prefix.diverged_at;
-    sum_.prefix.from_disk |= end.prefix.from_disk;
-  }
+  count_prefix(choice, end.prefix);
   sum_.drafts += end.drafts;
   sum_.n_preemptions += end.n_preemptions;
   sum_.times.queued_seconds = std::max(sum_.times.queued_seconds, end.times.queued_seconds);
@@ -354,11 +358,21 @@ void AnswerTask::end_choice(std::size_t choice, AnswerChoice answer, const JobEn
   if (--n_unfinished_ == 0) complete();
 }
 
+void AnswerTask::count_prefix(std::size_t choice, const PrefixUse& use) {
+  sum_.prefix.n_restored += use.n_restored;
+  sum_.prefix.n_repeated += use.n_repeated;
+  if (is_first_of_prompt(choice)) n_cached_ += use.n_restored;
+  if (use.n_repeated == 0 && choice != 0) return;
+  sum_.prefix.miss = use.miss;
+  sum_.prefix.diverged_at = use.diverged_at;
+  sum_.prefix.from_disk |= use.from_disk;
+}
+
 void AnswerTask::complete() {
   if (has_failed_) return;
   if (error_) return fail(*error_);
   answer_.is_cancelled = sum_.outcome == JobOutcome::cancelled;
-  answer_.usage.n_cached_tokens = sum_.prefix.n_restored;
+  answer_.usage.n_cached_tokens = n_cached_;
   answer_.timings = Timings{.prefill_seconds = sum_.times.prefill_seconds,
                             .decode_seconds = sum_.times.decode_seconds};
   record(is_gone_ || answer_.is_cancelled
@@ -401,7 +415,7 @@ void AnswerTask::record(std::string_view outcome) const {
   const auto now = Clock::now();
   const RequestRecord r{
       .outcome = outcome,
-      .n_prompt = answer_.usage.n_prompt_tokens,
+      .n_prompt = n_read_,
       .n_restored = sum_.prefix.n_restored,
       .n_repeated = sum_.prefix.n_repeated,
       .n_completion = answer_.usage.n_completion_tokens,

@@ -41,7 +41,7 @@ struct ServingContext {
   std::chrono::seconds keep_alive{15};
 };
 
-/// The prompt of one choice.
+/// A prompt; the request says how many choices it has.
 struct PromptTokens {
   std::vector<std::int32_t> ids;
   std::vector<std::size_t> turn_ends;
@@ -74,11 +74,18 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
   class Choice;
   using Clock = std::chrono::steady_clock;
 
+  const PromptTokens& prompt_of(std::size_t choice) const {
+    return prompts_[choice / request_.n_choices];
+  }
+  bool is_first_of_prompt(std::size_t choice) const { return choice % request_.n_choices == 0; }
+  Job job_of(std::size_t choice) const;
+
   // On the strand:
   void begin(std::size_t n_cached);
   void show(std::size_t choice, std::vector<ChatEvent> events, std::vector<TokenLogprob> logprobs);
   void show_progress(std::size_t done, std::size_t total);
   void end_choice(std::size_t choice, AnswerChoice answer, const JobEnd& end);
+  void count_prefix(std::size_t choice, const PrefixUse& use);
   void complete();
   void fail(const Error& error);
   void send(std::string frames);
@@ -94,7 +101,7 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
   std::unique_ptr<AnswerStream> stream_;  ///< null: one object at the end
   OnAnswered on_answered_;
   std::vector<PromptTokens> prompts_;
-  std::vector<Scheduler::JobId> jobs_;
+  std::vector<Scheduler::JobId> jobs_;  ///< one per choice
 
   Answer answer_;
   std::size_t n_unfinished_ = 0;
@@ -104,6 +111,8 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
   Clock::time_point arrived_ = Clock::now(), last_sent_ = arrived_;
   std::optional<Clock::time_point> first_token_;
   JobEnd sum_;
+  std::size_t n_cached_ = 0;  ///< as the client is told: each prompt once
+  std::size_t n_read_ = 0;    ///< prompt tokens of all choices, those that share a prompt too
 };
 
 }  // namespace hadal

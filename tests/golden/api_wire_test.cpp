@@ -196,5 +196,62 @@ TEST_F(ApiWireTest, AnOddSchemaFreesTheArgumentsOfItsToolAlone) {
   EXPECT_EQ(post("/v1/chat/completions", request).status, 400);
 }
 
+TEST_F(ApiWireTest, SeveralChoicesAreThoseOfTheirSeeds) {
+  serve();
+  Json request = chat("What are you?", 12);
+  request["temperature"] = 1;
+  std::vector<std::string> expected;
+  for (const int seed : {7, 8, 9}) {
+    request["seed"] = seed;
+    expected.push_back(Json::parse(
+        post("/v1/chat/completions", request).body)["choices"][0]["message"]["content"]);
+  }
+  request["seed"] = 7;
+  request["n"] = 3;
+
+  const Json whole = Json::parse(post("/v1/chat/completions", request).body);
+  std::vector<std::string> streamed(3);
+  std::vector<std::string> reasons(3);
+  for (const Json& chunk : chunks_of("/v1/chat/completions", request)) {
+    for (const Json& choice : chunk["choices"]) {
+      const std::size_t index = choice["index"];
+      ASSERT_LT(index, 3u);
+      streamed[index] += choice["delta"].value("content", "");
+      if (!choice["finish_reason"].is_null()) reasons[index] = choice["finish_reason"];
+    }
+  }
+
+  ASSERT_EQ(whole["choices"].size(), 3u) << whole.dump();
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(whole["choices"][i]["index"], i);
+    EXPECT_EQ(whole["choices"][i]["message"]["content"], expected[i]);
+    EXPECT_EQ(streamed[i], expected[i]);
+    EXPECT_EQ(reasons[i], whole["choices"][i]["finish_reason"]);
+  }
+  request.erase("n");
+  const Json one = Json::parse(post("/v1/chat/completions", request).body);
+  EXPECT_EQ(whole["usage"]["prompt_tokens"], one["usage"]["prompt_tokens"]) << "read once";
+  const Json monitor = Json::parse(get("/monitor").body);
+  EXPECT_LT(monitor["prefix"]["new_tokens"], 10000) << monitor.dump();
+}
+
+TEST_F(ApiWireTest, SeveralChoicesOfSeveralPrompts) {
+  serve();
+
+  const Json json = Json::parse(
+      post(
+          "/v1/completions",
+          {{"prompt", {"a b", "c d"}}, {"n", 2}, {"best_of", 2}, {"echo", true}, {"max_tokens", 2}})
+          .body);
+
+  ASSERT_EQ(json["choices"].size(), 4u) << json.dump();
+  for (std::size_t i = 0; i < 4; ++i)
+    EXPECT_EQ(json["choices"][i]["text"].get<std::string>().substr(0, 3), i < 2 ? "a b" : "c d");
+  EXPECT_EQ(post("/v1/completions", {{"prompt", "a"}, {"n", 2}, {"best_of", 3}}).status, 400);
+  Json many = chat("hello", 1);
+  many["n"] = 129;
+  EXPECT_EQ(post("/v1/chat/completions", many).status, 400);
+}
+
 }  // namespace
 }  // namespace hadal
