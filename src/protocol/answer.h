@@ -37,10 +37,12 @@ struct Usage {
   std::size_t n_reasoning_tokens = 0;  ///< of the completion
 };
 
-/// Times of llama.cpp's `timings`.
+/// What llama.cpp's `timings` tell.
 struct Timings {
   double prefill_seconds = 0;
   double decode_seconds = 0;
+  std::size_t n_drafted = 0;   ///< tokens of speculation
+  std::size_t n_accepted = 0;  ///< of these, kept
 };
 
 struct AnswerChoice {
@@ -50,6 +52,7 @@ struct AnswerChoice {
   std::vector<TokenLogprob> logprobs;        ///< of the content; completions: of the whole text
   /// The last of them, if no event showed their text: streams tell them with the end.
   std::vector<TokenLogprob> last_logprobs{};
+  bool has_cut_call = false;  ///< it ended inside of a call, which is not in the message
 };
 
 /// Each prompt has ApiRequest::n_choices choices, one prompt behind the other.

@@ -34,14 +34,19 @@ Json usage_json(const Usage& usage) {
 Json timings_json(const Timings& timings, const Usage& usage) {
   const auto n_prompt =
       usage.n_prompt_tokens - std::min(usage.n_cached_tokens, usage.n_prompt_tokens);
-  return {{"cache_n", usage.n_cached_tokens},
-          {"prompt_n", n_prompt},
-          {"prompt_ms", timings.prefill_seconds * 1e3},
-          {"prompt_per_second", rate(static_cast<double>(n_prompt), timings.prefill_seconds)},
-          {"predicted_n", usage.n_completion_tokens},
-          {"predicted_ms", timings.decode_seconds * 1e3},
-          {"predicted_per_second",
-           rate(static_cast<double>(usage.n_completion_tokens), timings.decode_seconds)}};
+  Json json = {{"cache_n", usage.n_cached_tokens},
+               {"prompt_n", n_prompt},
+               {"prompt_ms", timings.prefill_seconds * 1e3},
+               {"prompt_per_second", rate(static_cast<double>(n_prompt), timings.prefill_seconds)},
+               {"predicted_n", usage.n_completion_tokens},
+               {"predicted_ms", timings.decode_seconds * 1e3},
+               {"predicted_per_second",
+                rate(static_cast<double>(usage.n_completion_tokens), timings.decode_seconds)}};
+  if (timings.n_drafted > 0) {  // as llama.cpp has it
+    json["draft_n"] = timings.n_drafted;
+    json["draft_n_accepted"] = timings.n_accepted;
+  }
+  return json;
 }
 
 double json_logprob(float logprob) {

@@ -14,7 +14,8 @@ namespace hadal {
 /// chat and completions: prompt_tokens, completion_tokens, total_tokens and their details.
 nlohmann::ordered_json usage_json(const Usage& usage);
 
-/// llama.cpp: prompt_n, prompt_ms, predicted_n, predicted_ms and tokens per second.
+/// llama.cpp: prompt_n, prompt_ms, predicted_n, predicted_ms, tokens per second; draft_n and
+/// draft_n_accepted if there were drafts.
 nlohmann::ordered_json timings_json(const Timings& timings, const Usage& usage);
 
 /// A list of {token, logprob, bytes, top_logprobs}: chat's `content`, and logprobs in responses.

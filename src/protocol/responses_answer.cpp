@@ -44,7 +44,8 @@ class ResponsesStream final : public AnswerStream {
     const std::string_view status = response_status(answer);
     if (open_ == Item::text && !answer.choices.empty())
       add_logprobs(answer.choices.front().last_logprobs);
-    std::string frames = close("completed");
+    // What is still open is where the answer was cut, if it was.
+    std::string frames = close(status == "completed" ? "completed" : "incomplete");
     Json response = object({.status = status, .output = output_, .usage = &answer.usage});
     final_object_ = json_text(response);
     // OpenAI has no event of its own for cancelled ones; the response inside tells.
@@ -246,30 +247,45 @@ class ResponsesStream final : public AnswerStream {
 
 }  // namespace
 
+namespace {
+
+/// The items of a choice; the last one has this status, which the stream gives to what is open at
+/// the end: no call, as a cut one is left out, and nothing before a call.
+Json output_items(const ItemStyle& style, const AnswerHead& head, const AnswerChoice& choice,
+                  std::string_view last_status) {
+  const Message& message = choice.message;
+  const bool has_calls = choice.has_cut_call || !message.tool_calls.empty();
+  const std::string_view text_status = has_calls ? "completed" : last_status;
+  Json output = Json::array();
+  if (!message.reasoning_content.empty())
+    output.push_back(reasoning_item(style, head.new_id("rs_"),
+                                    message.content.empty() ? text_status : "completed",
+                                    message.reasoning_content));
+  if (!message.content.empty())
+    output.push_back(
+        text_item(style, head.new_id("msg_"), text_status, message.content, choice.logprobs));
+  for (const ToolCall& call : message.tool_calls) {
+    const ApiTool tool = tool_called(style.tools, call.name);
+    const bool is_custom = tool.kind == ApiTool::Kind::custom;
+    output.push_back(call_item(tool, head.new_id(is_custom ? "ctc_" : "fc_"), "completed", call.id,
+                               is_custom ? custom_tool_input(call.arguments) : call.arguments));
+  }
+  return output;
+}
+
+}  // namespace
+
 std::string responses_answer_body(const ApiRequest& request, const AnswerHead& head,
                                   const Answer& answer) {
-  const ItemStyle style(request);
   const std::string id = head.new_id("resp_");
+  const std::string_view status = response_status(answer);
   Json output = Json::array();
-  if (!answer.choices.empty()) {
-    const Message& message = answer.choices.front().message;
-    if (!message.reasoning_content.empty())
-      output.push_back(
-          reasoning_item(style, head.new_id("rs_"), "completed", message.reasoning_content));
-    if (!message.content.empty())
-      output.push_back(text_item(style, head.new_id("msg_"), "completed", message.content,
-                                 answer.choices.front().logprobs));
-    for (const ToolCall& call : message.tool_calls) {
-      const ApiTool tool = tool_called(style.tools, call.name);
-      const bool is_custom = tool.kind == ApiTool::Kind::custom;
-      output.push_back(call_item(tool, head.new_id(is_custom ? "ctc_" : "fc_"), "completed",
-                                 call.id,
-                                 is_custom ? custom_tool_input(call.arguments) : call.arguments));
-    }
-  }
-  return json_text(response_object(
-      id, head, fields_of(request),
-      {.status = response_status(answer), .output = std::move(output), .usage = &answer.usage}));
+  if (!answer.choices.empty())
+    output = output_items(ItemStyle(request), head, answer.choices.front(),
+                          status == "completed" ? "completed" : "incomplete");
+  return json_text(
+      response_object(id, head, fields_of(request),
+                      {.status = status, .output = std::move(output), .usage = &answer.usage}));
 }
 
 std::unique_ptr<AnswerStream> make_responses_stream(const ApiRequest& request, AnswerHead head) {

@@ -88,6 +88,9 @@ inline Answer answer_of(const std::vector<ChatEvent>& events, FinishReason reaso
   AnswerChoice& choice = answer.choices.emplace_back();
   choice.message = message_of(events);
   choice.finish_reason = reason;
+  choice.has_cut_call = std::any_of(events.begin(), events.end(), [](const ChatEvent& event) {
+    return std::holds_alternative<ToolCallDropped>(event);
+  });
   answer.usage = {.n_prompt_tokens = 20,
                   .n_cached_tokens = 12,
                   .n_completion_tokens = 9,

@@ -282,6 +282,44 @@ TEST(ResponsesStream, NumbersEventsAndFinishesEachItemBeforeTheNext) {
       });
 }
 
+TEST(ResponsesStream, CutItemsAreIncompleteAsInTheBody) {
+  const ApiRequest request = request_for(Protocol::responses);
+  const std::vector<std::pair<std::vector<ChatEvent>, std::string>> cases = {
+      {{ReasoningDelta{"r"}, ContentDelta{"c"}}, "completed incomplete "},
+      {{ReasoningDelta{"r"}}, "incomplete "},
+      {{ContentDelta{"c"}, ToolCallBegin{0, "i", "shell"}, ToolCallDropped{0}}, "completed "},
+      {{ContentDelta{"c"}, ToolCallBegin{0, "i", "shell"}, ToolCallArgumentsDelta{0, "{}"},
+        ToolCallEnd{0}},
+       "completed completed "}};
+  const auto statuses = [](const Json& response) {
+    std::string all;
+    for (const Json& item : response["output"]) all += item["status"].get<std::string>() + " ";
+    return all;
+  };
+  for (const auto& [events, expected] : cases) {
+    const Answer cut = answer_of(events, FinishReason::length);
+    const auto frames = frames_of(stream_of(request, events, cut));
+    EXPECT_EQ(statuses(Json::parse(frames.back().data)["response"]), expected);
+    EXPECT_EQ(statuses(Json::parse(answer_body(request, test_head(), cut))), expected);
+  }
+}
+
+TEST(Timings, TellDraftsIfThereWereAny) {
+  ApiRequest request = golden_request("chat-minimal");
+  request.hints.timings_per_token = true;
+  Answer answer = answer_of({ContentDelta{"c"}}, FinishReason::stop);
+  answer.timings = Timings{.prefill_seconds = 1, .decode_seconds = 1};
+  const auto timings = [&] {
+    return Json::parse(answer_body(request, test_head(), answer))["timings"];
+  };
+
+  EXPECT_FALSE(timings().contains("draft_n"));
+  answer.timings->n_drafted = 5;
+  answer.timings->n_accepted = 3;
+  EXPECT_EQ(timings()["draft_n"], 5);
+  EXPECT_EQ(timings()["draft_n_accepted"], 3);
+}
+
 TEST(ChatStream, NamesTheChoiceOfEachChunk) {
   ApiRequest request = golden_request("chat-custom_tool");
   request.n_choices = 2;

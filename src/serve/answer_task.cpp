@@ -126,7 +126,8 @@ class AnswerTask::Choice final : public JobListener {
                         .finish_reason = parsed.finish_reason,
                         .stop_sequence = reader_.stopped_by(),
                         .logprobs = logprobs_.told(),
-                        .last_logprobs = std::move(last_logprobs)};
+                        .last_logprobs = std::move(last_logprobs),
+                        .has_cut_call = parsed.repairs[kCallCut] > 0};
     if (!echoed_text_.empty()) {
       answer.message.content.insert(0, echoed_text_);
       answer.logprobs.insert(answer.logprobs.begin(), prompt_logprobs_.begin(),
@@ -374,7 +375,9 @@ void AnswerTask::complete() {
   answer_.is_cancelled = sum_.outcome == JobOutcome::cancelled;
   answer_.usage.n_cached_tokens = n_cached_;
   answer_.timings = Timings{.prefill_seconds = sum_.times.prefill_seconds,
-                            .decode_seconds = sum_.times.decode_seconds};
+                            .decode_seconds = sum_.times.decode_seconds,
+                            .n_drafted = sum_.drafts.n_drafted,
+                            .n_accepted = sum_.drafts.n_accepted};
   record(is_gone_ || answer_.is_cancelled
              ? "cancelled"
              : finish_reason_name(answer_.choices.front().finish_reason));
