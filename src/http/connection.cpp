@@ -184,12 +184,31 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     keep_alive_ = false;
     http_11_ = true;
     is_head_ = false;
-    send_head(request_, status, {{"Content-Type", "application/json"}},
-              error_text(status, message));
+    send_error({status, message, request_of(parser_->get())});  // as far as it was understood
   }
 
-  std::string error_text(int status, std::string_view message) const {
-    return options().error_body ? options().error_body(status, message) : std::string(message);
+  void send_error(const HttpError& error) {
+    HttpPage page = error_page(error);
+    send_head(request_, error.status, page.headers, std::move(page.body));
+  }
+
+  HttpPage error_page(const HttpError& error) const {
+    if (options().error_page) return options().error_page(error);
+    return {{{"Content-Type", "text/plain"}}, std::string(error.message)};
+  }
+
+  /// All but the body. The path is empty if the target names none.
+  HttpRequest request_of(const http::request<http::string_body>& message) const {
+    HttpRequest request;
+    request.method = std::string(message.method_string());
+    const std::string_view target = origin_form({message.target().data(), message.target().size()});
+    const std::size_t question = target.find('?');
+    request.path = percent_decoded(target.substr(0, question));
+    if (question != std::string_view::npos) request.query = target.substr(question + 1);
+    for (const auto& field : message)
+      request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+    request.client = client_;
+    return request;
   }
 
   void begin_request() {
@@ -362,28 +381,22 @@ void Connection<Stream>::handle() {
   tcp().expires_never();
   begin_request();
   auto message = parser_->release();
-  HttpRequest request;
-  request.method = std::string(message.method_string());
-  const std::string_view target = origin_form({message.target().data(), message.target().size()});
-  if (target.empty()) {
-    return send_head(request_, 400, {{"Content-Type", "application/json"}},
-                     error_text(400, "the request names no path"));
-  }
-  const std::size_t question = target.find('?');
-  request.path = percent_decoded(target.substr(0, question));
-  if (question != std::string_view::npos) request.query = target.substr(question + 1);
-  for (const auto& field : message)
-    request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+  HttpRequest request = request_of(message);
+  if (request.path.empty()) return send_error({400, "the request names no path", request});
   request.body = std::move(message.body());
-  request.client = client_;
   watch();
   auto responder = std::make_shared<StreamResponder<Stream>>(this->shared_from_this(), request_);
+  // The handler takes the request; these are what tells in whose form a failure is told.
+  HttpRequest asked;
+  asked.method = request.method;
+  asked.path = request.path;
+  asked.headers = request.headers;
   try {
     shared_->handler(std::move(request), responder);
   } catch (const std::exception& e) {
     log_line(LogLevel::error, "http", fmt::format("a handler failed: {}", e.what()));
-    responder->respond(500, {{"Content-Type", "application/json"}},
-                       error_text(500, "internal error"));
+    HttpPage page = error_page({500, "internal error", asked});
+    responder->respond(500, std::move(page.headers), std::move(page.body));
   }
 }
 

@@ -53,6 +53,18 @@ class HttpResponder {
 /// client then gets a 500.
 using HttpHandler = std::function<void(HttpRequest&&, std::shared_ptr<HttpResponder>)>;
 
+struct HttpError {
+  int status;
+  std::string_view message;
+  const HttpRequest& request;  ///< as far as it was read: perhaps path and headers, perhaps nothing
+};
+struct HttpPage {
+  HttpHeaders headers;
+  std::string body;
+};
+/// Called on a thread of the server, several at a time. Must not throw.
+using HttpErrorPage = std::function<HttpPage(const HttpError&)>;
+
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;  ///< 0: any free one
@@ -66,8 +78,8 @@ struct HttpServerOptions {
   std::chrono::seconds body_timeout{120};
   std::chrono::seconds write_timeout{60};    ///< without any progress
   std::string tls_certificate{}, tls_key{};  ///< PEM files; empty: plain HTTP
-  /// Body of an error that the server itself answers with, such as 413; JSON.
-  std::function<std::string(int status, std::string_view message)> error_body{};
+  /// Makes the response to what the server itself refuses, such as 413; empty: plain text.
+  HttpErrorPage error_page{};
 };
 
 class HttpServer {

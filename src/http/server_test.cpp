@@ -18,8 +18,9 @@ class HttpServerTest : public testing::Test {
  protected:
   void serve(HttpHandler handler, HttpServerOptions options = {}) {
     options.port = 0;
-    options.error_body = [](int status, std::string_view message) {
-      return fmt::format("{}: {}", status, message);
+    options.error_page = [](const HttpError& error) {
+      return HttpPage{{{"Asked-For", error.request.path}},
+                      fmt::format("{}: {}", error.status, error.message)};
     };
     auto server = HttpServer::start(options, std::move(handler));
     ASSERT_TRUE(server) << server.error().message;
@@ -94,9 +95,9 @@ TEST_F(HttpServerTest, StreamsFromAnotherThread) {
 TEST_F(HttpServerTest, RefusesWhatIsTooLargeOrNoHttp) {
   serve(echo, {.max_body_bytes = 1000});
 
-  EXPECT_EQ(
-      exchange("POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n").rfind("HTTP/1.1 413", 0),
-      0u);
+  const std::string big = exchange("POST /big?x HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+  EXPECT_EQ(big.rfind("HTTP/1.1 413", 0), 0u);
+  EXPECT_NE(big.find("Asked-For: /big\r\n"), std::string::npos) << big;
   const std::string chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n" +
                               std::string(0xfff, 'x') + "\r\n0\r\n\r\n";
   EXPECT_EQ(exchange(chunked).rfind("HTTP/1.1 413", 0), 0u);
@@ -191,6 +192,7 @@ TEST_F(HttpServerTest, AFailingHandlerIsA500AndTheServerGoesOn) {
   const std::string failed = exchange("GET /bad HTTP/1.1\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(failed.rfind("HTTP/1.1 500", 0), 0u);
   EXPECT_EQ(failed.find("secret"), std::string::npos);
+  EXPECT_NE(failed.find("Asked-For: /bad\r\n"), std::string::npos) << failed;
   const std::string fine = exchange("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(fine.rfind("HTTP/1.1 204 No Content", 0), 0u);
   EXPECT_EQ(fine.find("Content-Length"), std::string::npos);

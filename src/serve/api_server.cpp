@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -36,6 +37,16 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
         static_cast<unsigned char>(a[i]) ^
         static_cast<unsigned>(b.empty() ? 0 : static_cast<unsigned char>(b[i % b.size()]));
   return difference == 0;
+}
+
+/// KEY of "Bearer KEY", whose scheme has no case (RFC 9110 11.1); else empty.
+std::string_view bearer_token(std::string_view authorization) {
+  constexpr std::string_view kScheme = "bearer ";
+  if (authorization.size() < kScheme.size()) return {};
+  const bool is_bearer =
+      std::equal(kScheme.begin(), kScheme.end(), authorization.begin(),
+                 [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+  return is_bearer ? authorization.substr(kScheme.size()) : std::string_view{};
 }
 
 /// Whose forms an answer has. Paths that two protocols share tell by the client's version header.
@@ -130,12 +141,7 @@ class Server final : public ApiServer {
     if (!stores_.turns_path.empty())
       HADAL_TRY(turns_.keep_in(stores_.turns_path, stores_.numerics));
     HttpServerOptions http = options_.http;
-    http.error_body = [](int status, std::string_view message) {
-      const auto kind = status == 413   ? ApiError::Kind::too_large
-                        : status >= 500 ? ApiError::Kind::server_error
-                                        : ApiError::Kind::invalid_request;
-      return error_body({.kind = kind, .message = std::string(message)}, Protocol::chat, "");
-    };
+    http.error_page = [this](const HttpError& error) { return error_page(error); };
     HADAL_ASSIGN(http_,
                  HttpServer::start(std::move(http), [this](HttpRequest&& request,
                                                            std::shared_ptr<HttpResponder> client) {
@@ -179,6 +185,18 @@ class Server final : public ApiServer {
             .trace = stores_.trace.get()};
   }
 
+  /// What never became an exchange, in the form that the client expects.
+  HttpPage error_page(const HttpError& error) {
+    const auto kind = error.status == 413   ? ApiError::Kind::too_large
+                      : error.status >= 500 ? ApiError::Kind::server_error
+                                            : ApiError::Kind::invalid_request;
+    const std::string id = fresh_id("req_");
+    metrics_.count_http(error.status);
+    return {response_headers(id, options_.cors_origin, "application/json"),
+            error_body({.kind = kind, .message = std::string(error.message)},
+                       protocol_of(error.request), id)};
+  }
+
   void handle(HttpRequest&& request, std::shared_ptr<HttpResponder> client) {
     const Protocol protocol = protocol_of(request);
     Exchange exchange{.request = std::move(request),
@@ -204,7 +222,8 @@ class Server final : public ApiServer {
     }
     if (match.allowed.empty()) return exchange.refuse(unknown_path(exchange.request.method, path));
     exchange.refuse({.kind = ApiError::Kind::method_not_allowed,
-                     .message = fmt::format("{} takes {}", path, match.allowed)});
+                     .message = fmt::format("{} takes {}", path, match.allowed),
+                     .allowed_methods = match.allowed});
   }
 
   static bool is_open(std::string_view path) {
@@ -213,12 +232,11 @@ class Server final : public ApiServer {
 
   bool is_authorised(const HttpRequest& request) const {
     if (options_.api_keys.empty()) return true;
-    std::string_view key = request.header("x-api-key");
-    constexpr std::string_view kBearer = "Bearer ";
-    const std::string_view authorization = request.header("authorization");
-    if (authorization.rfind(kBearer, 0) == 0) key = authorization.substr(kBearer.size());
     bool found = false;
-    for (const std::string& valid : options_.api_keys) found |= equal_in_constant_time(key, valid);
+    for (const std::string_view key :
+         {request.header("x-api-key"), bearer_token(request.header("authorization"))})
+      for (const std::string& valid : options_.api_keys)
+        found |= equal_in_constant_time(key, valid);
     return found;
   }
 

@@ -24,7 +24,10 @@ HttpHeaders response_headers(std::string_view request_id, std::string_view cors_
                   {"X-Request-Id", std::string(request_id)},  // OpenAI's clients
                   {"Request-Id", std::string(request_id)},    // Anthropic's
                   {"X-Content-Type-Options", "nosniff"}};
-  if (!cors_origin.empty()) all.emplace_back("Access-Control-Allow-Origin", cors_origin);
+  if (cors_origin.empty()) return all;
+  all.emplace_back("Access-Control-Allow-Origin", cors_origin);
+  // Pages of other sites see few headers otherwise.
+  all.emplace_back("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After");
   return all;
 }
 

@@ -253,5 +253,58 @@ TEST_F(ApiWireTest, SeveralChoicesOfSeveralPrompts) {
   EXPECT_EQ(post("/v1/chat/completions", many).status, 400);
 }
 
+TEST_F(ApiWireTest, ErrorsOfHttpAreToldInTheClientsProtocol) {
+  ApiServerOptions options;
+  options.http.max_body_bytes = 1000;
+  options.cors_origin = "https://page.example";
+  serve(options);
+  const std::string body(2000, 'x');
+
+  const TestResponse anthropic = exchange(server_->port(), "POST", "/v1/messages", body);
+  const TestResponse openai = exchange(server_->port(), "POST", "/v1/chat/completions", body);
+
+  EXPECT_EQ(anthropic.status, 413);
+  const Json json = Json::parse(anthropic.body);
+  EXPECT_EQ(json["type"], "error");
+  EXPECT_EQ(json["error"]["type"], "request_too_large");
+  ASSERT_TRUE(json["request_id"].is_string()) << json.dump();
+  EXPECT_NE(anthropic.head.find("Request-Id: " + json["request_id"].get<std::string>()),
+            std::string::npos)
+      << anthropic.head;
+  EXPECT_NE(anthropic.head.find("Access-Control-Allow-Origin: https://page.example"),
+            std::string::npos);
+  EXPECT_EQ(Json::parse(openai.body)["error"]["code"], "request_too_large");
+}
+
+TEST_F(ApiWireTest, AnyValidKeyWillDo) {
+  ApiServerOptions options;
+  options.api_keys = {"secret"};
+  serve(options);
+  const auto status = [&](std::string_view headers) {
+    return exchange(server_->port(), "GET", "/v1/models", "", headers).status;
+  };
+
+  EXPECT_EQ(status("Authorization: bearer secret\r\n"), 200) << "schemes have no case (RFC 9110)";
+  EXPECT_EQ(status("x-api-key: secret\r\nAuthorization: Bearer other\r\n"), 200);
+  EXPECT_EQ(status("x-api-key: other\r\nAuthorization: Bearer secret\r\n"), 200);
+  EXPECT_EQ(status("x-api-key: other\r\nAuthorization: Bearer other\r\n"), 401);
+  EXPECT_EQ(status("Authorization: Basic secret\r\n"), 401);
+}
+
+TEST_F(ApiWireTest, HeadersTellWhatIsAllowed) {
+  ApiServerOptions options;
+  options.cors_origin = "https://page.example";
+  serve(options);
+
+  const TestResponse wrong = get("/v1/chat/completions");
+  const TestResponse right = get("/v1/models");
+
+  EXPECT_EQ(wrong.status, 405);
+  EXPECT_NE(wrong.head.find("Allow: POST\r\n"), std::string::npos) << wrong.head;
+  EXPECT_NE(right.head.find("Access-Control-Expose-Headers: X-Request-Id, Request-Id, Retry-After"),
+            std::string::npos)
+      << right.head;
+}
+
 }  // namespace
 }  // namespace hadal
