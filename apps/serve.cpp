@@ -90,6 +90,7 @@ Result<void> serve(ServeFlags flags) {
   options.release = flags.release == "0731" ? ModelRelease::flash_0731 : ModelRelease::preview;
   if (!flags.temperature_given && flags.engine.model == "builtin") options.defaults.temperature = 0;
   options.scheduler.state_bytes = flags.state_mib << 20;
+  options.version = HADAL_VERSION;
   if (!flags.script.empty()) {
     std::ifstream file(flags.script, std::ios::binary);
     if (!file) return error(ErrorCode::not_found, "{}: cannot be opened for reading", flags.script);

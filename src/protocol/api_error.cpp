@@ -130,6 +130,13 @@ ApiError embeddings_refusal() {
           .retry_after_seconds = {}};
 }
 
+ApiError unsupported_path(std::string_view path, std::string_view instead) {
+  return {.kind = ApiError::Kind::not_supported,
+          .message = fmt::format("This server does not support {}: {}", valid_utf8(path), instead),
+          .field = {},
+          .retry_after_seconds = {}};
+}
+
 int http_status(const ApiError& error, Protocol protocol) {
   const Row& row = row_of(error);
   return protocol == Protocol::messages ? row.anthropic_status : row.status;

@@ -61,6 +61,9 @@ ApiError unknown_path(std::string_view method, std::string_view path);
 /// The answer to POST /v1/embeddings: V4 is no embedding model (api.md 3.4).
 ApiError embeddings_refusal();
 
+/// The answer at paths of other servers for things that this one does not do (501).
+ApiError unsupported_path(std::string_view path, std::string_view instead);
+
 int http_status(const ApiError& error, Protocol protocol);
 /// Headers that belong to the error, such as {"Retry-After", "2"}.
 std::vector<std::pair<std::string, std::string>> error_headers(const ApiError& error);

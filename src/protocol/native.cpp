@@ -21,6 +21,25 @@ Json piece_json(const std::string& bytes) {
   return list;
 }
 
+/// llama.cpp's n_predict.
+Json limit_json(std::size_t max_tokens) {
+  return max_tokens == 0 ? Json(-1) : Json(max_tokens);
+}
+
+/// Under llama.cpp's names.
+Json params_json(const CompletionOptions& options) {
+  return {{"n_predict", limit_json(options.max_tokens)},
+          {"seed", options.seed},
+          {"temperature", options.temperature},
+          {"top_k", options.top_k},
+          {"top_p", options.top_p},
+          {"min_p", options.min_p},
+          {"repeat_penalty", options.repetition_penalty},
+          {"presence_penalty", options.presence_penalty},
+          {"frequency_penalty", options.frequency_penalty},
+          {"stop", options.stop}};
+}
+
 }  // namespace
 
 Result<TokenizeRequest> parse_tokenize_request(std::string_view text) {
@@ -104,25 +123,33 @@ std::string slots_body(const std::vector<SlotState>& slots) {
                     {"speculative", slot.is_speculative},
                     {"is_processing", slot.is_processing},
                     {"n_prompt_tokens", slot.n_prompt},
-                    {"params", Json::object()},
+                    {"params", {{"n_predict", limit_json(slot.max_tokens)}}},
                     {"next_token", {{"n_decoded", slot.n_decoded}, {"n_remain", slot.n_remain}}}});
   return json_text(list);
 }
 
 std::string props_body(const ServerProperties& properties) {
-  return json_text(
-      {{"default_generation_settings", {{"n_ctx", properties.context}, {"params", Json::object()}}},
-       {"total_slots", properties.n_slots},
-       {"model_path", properties.model_path},
-       {"chat_template", properties.chat_template},
-       {"chat_template_caps",
-        {{"supports_tools", true},
-         {"supports_tool_calls", true},
-         {"supports_system_role", true},
-         {"supports_parallel_tool_calls", true}}},
-       {"modalities", {{"vision", false}, {"audio", false}}},
-       {"build_info", properties.build_info},
-       {"is_sleeping", false}});
+  return json_text({{"default_generation_settings",
+                     {{"n_ctx", properties.context}, {"params", params_json(properties.defaults)}}},
+                    {"total_slots", properties.n_slots},
+                    {"model_path", properties.model_path},
+                    {"chat_template", properties.chat_template},
+                    {"chat_template_caps",
+                     {{"supports_tools", true},
+                      {"supports_tool_calls", true},
+                      {"supports_system_role", true},
+                      {"supports_parallel_tool_calls", true}}},
+                    {"modalities", {{"vision", false}, {"audio", false}}},
+                    {"build_info", properties.build_info},
+                    {"is_sleeping", false}});
+}
+
+std::string version_body(std::string_view version) {
+  return json_text({{"version", version}});
+}
+
+std::string load_body(std::size_t n_requests) {
+  return json_text({{"server_load", n_requests}});
 }
 
 std::string health_body() {

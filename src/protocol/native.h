@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "chat/language_model.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -49,6 +50,7 @@ struct SlotState {
   std::int64_t task = -1;  ///< of the request it works for; -1: none
   std::size_t context = 0;
   std::size_t n_prompt = 0, n_decoded = 0, n_remain = 0;  ///< tokens
+  std::size_t max_tokens = 0;                             ///< of the answer; 0: no limit known
   bool is_processing = false;
   bool is_speculative = false;
 };
@@ -58,11 +60,17 @@ std::string slots_body(const std::vector<SlotState>& slots);
 struct ServerProperties {
   std::string model_path, chat_template, build_info;
   std::size_t n_slots = 0, context = 0;
+  CompletionOptions defaults{};  ///< for what requests do not say
 };
 /// GET /props
 std::string props_body(const ServerProperties& properties);
 
 /// GET /health
 std::string health_body();
+
+/// GET /version (vLLM)
+std::string version_body(std::string_view version);
+/// GET /load (vLLM): requests that are not answered yet.
+std::string load_body(std::size_t n_requests);
 
 }  // namespace hadal

@@ -111,7 +111,9 @@ class Server final : public ApiServer {
                            .started_seconds = started_,
                            .n_slots = options_.scheduler.n_slots,
                            .train_context = engine.config().max_position_embeddings,
-                           .bos = engine.config().bos_token_id}),
+                           .bos = engine.config().bos_token_id,
+                           .defaults = options_.defaults,
+                           .version = options_.version}),
         monitor_(context_, engine.expert_counter(), stores_.snapshots.get(),
                  {.model_name = options_.model_name, .started_seconds = started_}),
         worlds_(engine, tokenizer, scheduler_) {
@@ -227,7 +229,7 @@ class Server final : public ApiServer {
   }
 
   static bool is_open(std::string_view path) {
-    return path == "/health" || path == "/v1/health" || is_page_path(path);
+    return path == "/health" || path == "/v1/health" || path == "/ping" || is_page_path(path);
   }
 
   bool is_authorised(const HttpRequest& request) const {

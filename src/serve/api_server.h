@@ -36,6 +36,7 @@ struct ApiServerOptions {
   std::string trace{};                   ///< file of prompts and answers; empty: none
   std::optional<AnswerScript> script{};  ///< for tests of clients
   double drain_seconds = 30;
+  std::string version = "unknown";  ///< of the program
 };
 
 class ApiServer {

@@ -16,6 +16,11 @@ class Writer {
     write_metric_head(out_, name, help, "gauge");
     out_ += fmt::format("{}{{{}}} {}\n", name, labels_, value);
   }
+  /// Facts as labels, `a="b",...`; the value is 1.
+  void info(std::string_view name, std::string_view help, std::string_view facts) {
+    write_metric_head(out_, name, help, "gauge");
+    out_ += fmt::format("{}{{{},{}}} 1\n", name, labels_, facts);
+  }
   void counter(std::string_view name, std::string_view help, double value) {
     write_metric_head(out_, name, help, "counter");
     out_ += fmt::format("{}{{{}}} {}\n", name, labels_, value);
@@ -173,6 +178,11 @@ void ServerMetrics::write_vllm(std::string& out, const SchedulerState& state,
   vllm.gauge("vllm:num_requests_waiting", "Alias", n(state.n_waiting));
   vllm.gauge("vllm:kv_cache_usage_perc", "Alias, a share of 1", state_share(state));
   vllm.gauge("vllm:gpu_cache_usage_perc", "Alias, a share of 1", state_share(state));
+  // A prefix is found to the token; the number of blocks is not fixed, as snapshots share pages.
+  vllm.info("vllm:cache_config_info", "Alias",
+            fmt::format("block_size=\"1\",cache_dtype=\"auto\",enable_prefix_caching=\"True\","
+                        "num_gpu_blocks=\"None\",num_cpu_blocks=\"None\",state_bytes=\"{}\"",
+                        state.state_limit));
   vllm.counter("vllm:prompt_tokens_total", "Alias", n(sums_.n_prompt));
   vllm.counter("vllm:generation_tokens_total", "Alias", n(sums_.n_completion));
   vllm.counter("vllm:prefix_cache_queries_total", "Alias, in tokens", n(sums_.n_prompt));

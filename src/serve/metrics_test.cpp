@@ -54,6 +54,9 @@ TEST(Metrics, TellsTheNamesOfOthers) {
   for (const std::string& expected :
        {"vllm:prompt_tokens_total" + vllm + "} 7", "vllm:generation_tokens_total" + vllm + "} 3",
         "vllm:spec_decode_num_drafts_total" + vllm + "} 4",
+        "vllm:cache_config_info" + vllm +
+            ",block_size=\"1\",cache_dtype=\"auto\",enable_prefix_caching=\"True\","
+            "num_gpu_blocks=\"None\",num_cpu_blocks=\"None\",state_bytes=\"0\"} 1",
         "vllm:spec_decode_num_accepted_tokens_per_pos_total" + vllm + ",position=\"1\"} 2",
         "vllm:request_prompt_tokens_bucket" + vllm + ",le=\"10\"} 1",
         "vllm:request_prompt_tokens_bucket" + vllm + ",le=\"1\"} 0",

@@ -4,11 +4,37 @@
 #include "protocol/models.h"
 #include "protocol/native.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 namespace hadal {
+namespace {
+
+/// Paths of llama.cpp and vLLM that clients may try, and where to go instead.
+struct UnsupportedPath {
+  const char *method, *path, *instead;
+};
+constexpr UnsupportedPath kUnsupportedPaths[] = {
+    {"POST", "/completion", "send the request to /v1/completions"},
+    {"POST", "/infill", "the model does not fill gaps"},
+    {"POST", "/slots/{}", "states are kept and found by themselves (--store)"},
+    {"GET", "/lora-adapters", "it loads no adapters"},
+    {"POST", "/lora-adapters", "it loads no adapters"},
+    {"POST", "/v1/chat/completions/control", "send thinking.budget_tokens to bound the reasoning"},
+    {"POST", "/reset_prefix_cache",
+     "send cache_prompt: false with a request that must not use it"}};
+
+void add_unsupported(Router& router) {
+  for (const UnsupportedPath& one : kUnsupportedPaths)
+    router.add(one.method, one.path, [instead = one.instead](Exchange& exchange) {
+      exchange.refuse(unsupported_path(exchange.request.path, instead));
+    });
+}
+
+}  // namespace
 
 void NativeRoutes::add_to(Router& router) {
   for (const char* path : {"/health", "/v1/health"})
@@ -20,6 +46,13 @@ void NativeRoutes::add_to(Router& router) {
   router.add("GET", "/metrics", this, &NativeRoutes::metrics);
   router.add("POST", "/v1/embeddings",
              [](Exchange& exchange) { exchange.refuse(embeddings_refusal()); });
+  router.add("GET", "/version", [version = options_.version](Exchange& exchange) {
+    exchange.reply(version_body(version));
+  });
+  router.add("GET", "/load", this, &NativeRoutes::load);
+  for (const char* method : {"GET", "POST"})
+    router.add(method, "/ping", [](Exchange& exchange) { exchange.reply(health_body()); });
+  add_unsupported(router);
   router.add("POST", "/tokenize", this, &NativeRoutes::tokenize);
   router.add("POST", "/detokenize", this, &NativeRoutes::detokenize);
 }
@@ -48,9 +81,10 @@ void NativeRoutes::model(Exchange& exchange) {
 void NativeRoutes::props(Exchange& exchange) {
   exchange.reply(props_body({.model_path = options_.model_path,
                              .chat_template = "deepseek-v4 (built in)",
-                             .build_info = "hadal",
+                             .build_info = fmt::format("hadal {}", options_.version),
                              .n_slots = options_.n_slots,
-                             .context = context_.context}));
+                             .context = context_.context,
+                             .defaults = options_.defaults}));
 }
 
 void NativeRoutes::slots(Exchange& exchange) {
@@ -65,6 +99,7 @@ void NativeRoutes::slots(Exchange& exchange) {
                     .n_prompt = slot.n_prompt,
                     .n_decoded = slot.n_decoded,
                     .n_remain = slot.max_tokens - std::min(slot.max_tokens, slot.n_decoded),
+                    .max_tokens = busy ? slot.max_tokens : 0,
                     .is_processing = busy,
                     .is_speculative = context_.n_drafts > 0});
   }
@@ -75,6 +110,13 @@ void NativeRoutes::slots(Exchange& exchange) {
   if (must_have_one && all_busy)
     return exchange.refuse({.kind = ApiError::Kind::overloaded, .message = "no slot is free"});
   exchange.reply(slots_body(told));
+}
+
+void NativeRoutes::load(Exchange& exchange) {
+  const SchedulerState state = context_.scheduler.state();
+  const auto n_busy = std::count_if(state.slots.begin(), state.slots.end(),
+                                    [](const auto& slot) { return slot.job != 0; });
+  exchange.reply(load_body(state.n_waiting + static_cast<std::size_t>(n_busy)));
 }
 
 void NativeRoutes::metrics(Exchange& exchange) {

@@ -1,6 +1,7 @@
 // The small paths: what the server is and does, and the tokenizer (api.md 3.4, 3.7).
 #pragma once
 
+#include "chat/language_model.h"
 #include "serve/answer_task.h"
 #include "serve/exchange.h"
 #include "serve/router.h"
@@ -18,6 +19,8 @@ struct NativeRouteOptions {
   std::size_t n_slots = 0;
   std::size_t train_context = 0;  ///< what the model allows
   std::int32_t bos = 0;
+  CompletionOptions defaults{};
+  std::string version;  ///< of the program
 };
 
 /// Any thread.
@@ -35,6 +38,7 @@ class NativeRoutes {
   void props(Exchange& exchange);
   void slots(Exchange& exchange);
   void metrics(Exchange& exchange);
+  void load(Exchange& exchange);
   void tokenize(Exchange& exchange);
   void detokenize(Exchange& exchange);
 

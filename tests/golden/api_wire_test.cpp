@@ -306,5 +306,27 @@ TEST_F(ApiWireTest, HeadersTellWhatIsAllowed) {
       << right.head;
 }
 
+TEST_F(ApiWireTest, TheSmallPathsOfOtherServersAnswer) {
+  serve();
+
+  const Json props = Json::parse(get("/props").body);
+  const Json& params = props["default_generation_settings"]["params"];
+  EXPECT_EQ(params["temperature"], 0.0) << props.dump();
+  EXPECT_EQ(params["top_p"], 1.0);
+  EXPECT_EQ(params["n_predict"], -1);
+  EXPECT_EQ(Json::parse(get("/slots").body)[0]["params"]["n_predict"], -1);
+  EXPECT_TRUE(Json::parse(get("/version").body)["version"].is_string());
+  EXPECT_EQ(get("/ping").status, 200);
+  EXPECT_EQ(post("/ping", Json::object()).status, 200);
+  EXPECT_EQ(Json::parse(get("/load").body)["server_load"], 0);
+  for (const char* path : {"/completion", "/infill", "/slots/0", "/lora-adapters",
+                           "/v1/chat/completions/control", "/reset_prefix_cache"}) {
+    const TestResponse refused = post(path, Json::object());
+    EXPECT_EQ(refused.status, 501) << path;
+    EXPECT_EQ(Json::parse(refused.body)["error"]["type"], "not_supported_error") << path;
+  }
+  EXPECT_EQ(get("/lora-adapters").status, 501);
+}
+
 }  // namespace
 }  // namespace hadal
