@@ -63,6 +63,8 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
 
   /// Submits the jobs. Errors: those of Scheduler::submit; nothing was sent then.
   Result<void> start(std::string client, OnAnswered on_answered);
+  const ApiRequest& request() const { return request_; }
+  const AnswerHead& head() const { return head_; }
   /// The answer's id, as a stream tells it; of answers at once the request's.
   std::string id() const { return stream_ ? std::string(stream_->id()) : request_id_; }
   /// Every second or so, on any thread: signs of life for a client that waits.

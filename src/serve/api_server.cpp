@@ -105,7 +105,7 @@ class Server final : public ApiServer {
                   .think = options_.think,
                   .release = options_.release,
                   .bos = engine.config().bos_token_id}),
-        stored_(*stores_.responses, answers_, options_.model_name),
+        stored_(*stores_.responses, answers_),
         native_(context_, {.model_name = options_.model_name,
                            .model_path = engine.checkpoint().name(),
                            .started_seconds = started_,

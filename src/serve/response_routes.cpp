@@ -1,7 +1,8 @@
 #include "serve/response_routes.h"
 
-#include "base/seconds.h"
+#include "chat/python_json.h"
 #include "http/url.h"
+#include "protocol/json_text.h"
 #include "protocol/native.h"
 #include "protocol/responses_items.h"
 
@@ -81,12 +82,13 @@ void ResponseRoutes::delete_response(Exchange& exchange) {
 /// Ends a response that streams to somebody; one that is complete is told as it is.
 void ResponseRoutes::cancel_response(Exchange& exchange) {
   const std::string& id = exchange.parameters.front();
-  if (const auto task = answers_.find_running(id)) {
+  // Answers of other protocols run under ids of their own.
+  const bool is_response = id.starts_with("resp_");
+  if (const auto task = is_response ? answers_.find_running(id) : nullptr) {
     task->cancel();
-    const AnswerHead head{
-        .model = model_name_, .created_seconds = unix_seconds(), .new_id = fresh_id};
-    return exchange.reply(
-        response_object(id, head, ResponseJson::object(), {.status = "cancelled"}).dump());
+    const auto fields = parse_exact_json(task->request().response_fields, "response_fields");
+    return exchange.reply(json_text(response_object(
+        id, task->head(), fields ? *fields : ResponseJson::object(), {.status = "cancelled"})));
   }
   auto body = responses_.body(id);
   if (!body) return exchange.refuse(body.error());

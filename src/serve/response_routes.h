@@ -6,16 +6,14 @@
 #include "serve/response_store.h"
 #include "serve/router.h"
 
-#include <string>
-
 namespace hadal {
 
 /// GET and DELETE of /v1/responses/{id}, its input_items, and cancel. Any thread.
 class ResponseRoutes {
  public:
   /// `responses` and `answers` must outlive the routes.
-  ResponseRoutes(ResponseStore& responses, AnswerRoutes& answers, std::string model_name)
-      : responses_(responses), answers_(answers), model_name_(std::move(model_name)) {}
+  ResponseRoutes(ResponseStore& responses, AnswerRoutes& answers)
+      : responses_(responses), answers_(answers) {}
 
   void add_to(Router& router);
 
@@ -27,7 +25,6 @@ class ResponseRoutes {
 
   ResponseStore& responses_;
   AnswerRoutes& answers_;
-  std::string model_name_;
 };
 
 }  // namespace hadal

@@ -328,5 +328,30 @@ TEST_F(ApiWireTest, TheSmallPathsOfOtherServersAnswer) {
   EXPECT_EQ(get("/lora-adapters").status, 501);
 }
 
+TEST_F(ApiWireTest, CancelTellsTheResponseItself) {
+  std::string words;
+  for (int i = 0; i < 2000; ++i) words += " word";
+  serve_script("talk", words);
+  Json request = {{"input", "talk"}, {"stream", true}, {"metadata", {{"a", "b"}}}};
+  TestClient client(server_->port());
+  client.send(http_text("POST", "/v1/responses", request.dump()));
+  const std::string begin = client.read_until("response.output_text.delta");
+  const Json created = Json::parse(data_of(begin).at(0))["response"];
+  Json streamed_chat = chat("talk", 3000);
+  streamed_chat["stream"] = true;
+  TestClient chatting(server_->port());
+  chatting.send(http_text("POST", "/v1/chat/completions", streamed_chat.dump()));
+  const std::string chat_begin = chatting.read_until("\n\n");
+  const std::string chat_id = Json::parse(data_of(chat_begin).at(0))["id"];
+
+  EXPECT_EQ(post("/v1/responses/" + chat_id + "/cancel", Json::object()).status, 404);
+  const Json cancelled = Json::parse(
+      post("/v1/responses/" + created["id"].get<std::string>() + "/cancel", Json::object()).body);
+
+  EXPECT_EQ(cancelled["status"], "cancelled") << cancelled.dump();
+  EXPECT_EQ(cancelled["created_at"], created["created_at"]);
+  EXPECT_EQ(cancelled["metadata"], created["metadata"]);
+}
+
 }  // namespace
 }  // namespace hadal
