@@ -156,6 +156,18 @@ def chat_same_seed_same_text():
         same(set(pool.map(ask, [7] * 8)), {texts[0]})
 
 
+def chat_gives_several_choices():
+    def ask(**options):
+        return chat.chat.completions.create(model="m", messages=user("hello"), temperature=1, max_tokens=12, **options)
+    expected = [ask(seed=seed).choices[0].message.content for seed in (3, 4)]
+    same([c.message.content for c in ask(seed=3, n=2).choices], expected)
+    texts = ["", ""]
+    for chunk in ask(seed=3, n=2, stream=True):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+    same(texts, expected)
+
+
 def chat_errors_are_the_clients():
     for wrong, expected in (({"messages": []}, openai.BadRequestError),
                             ({"messages": user("x"), "temperature": "warm"}, openai.BadRequestError),
@@ -193,6 +205,13 @@ def completions_echo_and_score():
     same(len(choice.logprobs.tokens), len(choice.logprobs.text_offset))
     several = chat.completions.create(model="m", prompt=["a b", "c d"], max_tokens=3)
     same([c.index for c in several.choices], [0, 1])
+
+
+def completions_stream_whole_characters():
+    stream = scripted_chat.completions.create(model="m", prompt="say a smiley", max_tokens=60, stream=True, logprobs=0)
+    chunks = [c.choices[0] for c in stream]
+    same("".join(c.text for c in chunks), "Grüße 😀 €")
+    assert sum(len(c.logprobs.tokens) for c in chunks if c.logprobs) > 10
 
 
 # --- responses
@@ -290,6 +309,15 @@ def messages_stop_sequences_counts_and_errors():
         same(error.body["type"], "error")
     else:
         raise AssertionError("accepted no messages")
+
+
+def messages_take_what_claude_code_sends():
+    claude.beta.messages.create(
+        model="m", max_tokens=5, messages=user("x"), betas=["context-management-2025-06-27"],
+        context_management={"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]})
+    error = refused(anthropic.BadRequestError,
+                    lambda: claude.messages.create(model="m", max_tokens=5, messages=user("x" * 300000 + " y")))
+    assert error.body["error"]["message"].startswith("prompt is too long: "), error
 
 
 def messages_errors_outside_of_messages():
