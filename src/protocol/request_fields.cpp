@@ -52,10 +52,15 @@ constexpr std::array<Neutral, 24> kUnsupportedSettings = {{
 
 /// Fields that would change the answer whatever their value; null, empty lists and empty texts mean
 /// absent.
-constexpr std::array<std::string_view, 12> kUnsupportedFields = {
-    "stop_token_ids", "bad_words",       "bad_words_ids",     "logits_processors",
-    "lora",           "negative_prompt", "allowed_token_ids", "chat_template",
-    "documents",      "samplers",        "prompt_logprobs",   "truncate_prompt_tokens"};
+constexpr std::array<std::string_view, 11> kUnsupportedFields = {
+    "stop_token_ids", "bad_words",       "bad_words_ids",         "logits_processors",
+    "lora",           "negative_prompt", "allowed_token_ids",     "chat_template",
+    "documents",      "prompt_logprobs", "truncate_prompt_tokens"};
+
+/// llama.cpp's `samplers` as its pages send them unasked: its default order, as letters or names.
+constexpr std::array<std::string_view, 4> kDefaultSamplers = {
+    "edkypmxt", "edskypmxt", "penalties;dry;top_k;typ_p;top_p;min_p;xtc;temperature",
+    "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature"};
 
 /// Forms of the answer as chat and completions ask for them.
 constexpr std::array<std::string_view, 8> kFormatFields = {
@@ -71,6 +76,22 @@ bool is_neutral(const Json& json, double value) {
   return json.is_number() && json.get<double>() == value;
 }
 
+Result<void> check_samplers(const Field& body) {
+  if (!body.has("samplers") || is_empty(body.member("samplers").json)) return {};
+  const Field field = body.member("samplers");
+  std::string order;
+  if (field.json.is_string()) order = field.json.get<std::string>();
+  if (field.json.is_array()) {
+    for (std::size_t i = 0; i < field.json.size(); ++i) {
+      HADAL_ASSIGN(const std::string name, read_string(field.element(i)));
+      order += order.empty() ? name : fmt::format(";{}", name);
+    }
+  }
+  if (std::find(kDefaultSamplers.begin(), kDefaultSamplers.end(), order) == kDefaultSamplers.end())
+    return refused(field, "the order of samplers is fixed here; leave it out");
+  return {};
+}
+
 Result<void> refuse_unsupported(const Field& body) {
   for (const auto& [key, value] : kUnsupportedSettings)
     if (body.has(key) && !is_neutral(body.member(key).json, value))
@@ -80,6 +101,7 @@ Result<void> refuse_unsupported(const Field& body) {
   for (const std::string_view key : kUnsupportedFields)
     if (body.has(key) && !is_empty(body.member(key).json))
       return refused(body.member(key), "this server does not support it; leave it out");
+  HADAL_TRY(check_samplers(body));
   HADAL_ASSIGN(const auto time_limit,
                optional_integer(body, "t_max_predict_ms", INT64_MIN, INT64_MAX));
   if (time_limit.value_or(0) > 0)

@@ -371,6 +371,9 @@ TEST(ParseRequest, WhatWouldChangeTheAnswerIsRefusedByName) {
   chat(R"("include_stop_str_in_output": false, "truncate_prompt_tokens": null, "documents": [],
           "chat_template": "", "add_generation_prompt": true, "reasoning_format": "auto",
           "samplers": [], "t_max_predict_ms": 0, "repeat_last_n": 64, "repeat_penalty": 1.0)");
+  chat(R"("samplers": "edkypmxt")");
+  chat(R"("samplers": ["penalties", "dry", "top_k", "typ_p", "top_p", "min_p", "xtc",
+                       "temperature"])");
   chat(R"("repeat_last_n": -1, "repeat_penalty": 1.1, "t_max_predict_ms": -1)");
 }
 
