@@ -1,21 +1,21 @@
 #include "serve/exchange.h"
 
+#include "base/check.h"
 #include "base/log.h"
-#include "base/random.h"
 
 #include <fmt/format.h>
 
-#include <atomic>
-#include <random>
+#include <cstdint>
+
+#include <sys/random.h>
 
 namespace hadal {
 
 std::string fresh_id(std::string_view prefix) {
-  static std::atomic<std::uint64_t> counter{std::random_device{}() * 0x100000000ull +
-                                            std::random_device{}()};
-  const std::uint64_t n = counter++;
-  return fmt::format("{}{:016x}{:08x}", prefix, splitmix64_at(n, 0),
-                     splitmix64_at(n, 1) & 0xffffffffu);
+  std::uint64_t words[2];
+  const ssize_t n = ::getrandom(words, sizeof words, 0);  // up to 256 bytes come whole
+  HADAL_CHECK(n == sizeof words, "the kernel has random numbers");
+  return fmt::format("{}{:016x}{:016x}", prefix, words[0], words[1]);
 }
 
 HttpHeaders response_headers(std::string_view request_id, std::string_view cors_origin,

@@ -13,7 +13,8 @@
 
 namespace hadal {
 
-/// Ids that differ between calls and between runs of the server. Any thread.
+/// An id that nobody can guess: who knows a stored response's id may read it, and goes on from it.
+/// 128 random bits behind the prefix. Any thread.
 std::string fresh_id(std::string_view prefix);
 
 /// Headers that every response has.
