@@ -3,6 +3,9 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <string>
+
 namespace hadal {
 namespace {
 
@@ -29,6 +32,24 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+/// A message holds what clients sent: it must not end its line, and so forge another one, nor
+/// move the cursor of whoever reads it.
+std::string without_controls(std::string_view message) {
+  std::string out;
+  for (const char c : message) {
+    if (is_control(c)) {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 void set_log_level(LogLevel level) {
@@ -36,7 +57,9 @@ void set_log_level(LogLevel level) {
 }
 
 void log_line(LogLevel level, std::string_view component, std::string_view message) {
-  logger().log(to_spdlog(level), "{}: {}", component, message);
+  const bool is_plain = std::none_of(message.begin(), message.end(), is_control);
+  const std::string escaped = is_plain ? std::string() : without_controls(message);
+  logger().log(to_spdlog(level), "{}: {}", component, is_plain ? message : escaped);
 }
 
 }  // namespace hadal

@@ -39,7 +39,7 @@ void Exchange::reply(std::string body, std::string_view content_type) {
 void Exchange::refuse(const ApiError& error) {
   const int status = http_status(error, protocol);
   metrics.count_http(status);
-  log_info("request", "id={} path={} status={} error=\"{}\"", id, request.path, status,
+  log_info("request", "id={} path={:?} status={} error=\"{}\"", id, request.path, status,
            openai_error_code(error));
   HttpHeaders all = headers("application/json");
   for (auto& header : error_headers(error)) all.push_back(std::move(header));
