@@ -23,9 +23,19 @@ struct PrefixCache::Node {
   /// GreedyDual-Size (Cao and Irani 1997): what it saves per byte, above the worth of the snapshot
   /// that was given up last when this one was used last. So value and age are one number.
   double worth = 0.0;
+
+  bool is_leaf() const { return children.empty() && parent != nullptr; }
 };
 
 namespace {
+
+/// A snapshot on disk that saves fewer tokens than this over one in memory is not read: computing
+/// them costs less than the tail, and the rows of all that lies before it.
+constexpr std::size_t kMinSavedByReading = 256;
+
+std::uintptr_t address(const void* node) {
+  return reinterpret_cast<std::uintptr_t>(node);
+}
 
 std::size_t common_length(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
   const std::size_t n = std::min(a.size(), b.size());
@@ -35,6 +45,35 @@ std::size_t common_length(std::span<const std::int32_t> a, std::span<const std::
 }
 
 }  // namespace
+
+bool PrefixCache::GoesFirst::operator()(const Node* a, const Node* b) const {
+  // Uses differ; while a node is being made they may not, and each must stay itself.
+  return std::tuple(a->kind, a->worth, a->used, address(a)) <
+         std::tuple(b->kind, b->worth, b->used, address(b));
+}
+
+bool PrefixCache::UsedBefore::operator()(const Node* a, const Node* b) const {
+  return std::tuple(a->used, address(a)) < std::tuple(b->used, address(b));
+}
+
+/// While it lives a node is in no order, and may change what decides its place.
+class PrefixCache::Change {
+ public:
+  Change(PrefixCache& cache, Node& node) : cache_(cache), node_(node) {
+    if (node_.state) cache_.snapshots_.erase(&node_);
+    if (node_.is_leaf()) cache_.leaves_.erase(&node_);
+  }
+  ~Change() {
+    if (node_.state) cache_.snapshots_.insert(&node_);
+    if (node_.is_leaf()) cache_.leaves_.insert(&node_);
+  }
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+ private:
+  PrefixCache& cache_;
+  Node& node_;
+};
 
 PrefixCache::PrefixCache(Limits limits, std::function<std::size_t()> page_bytes, Disk disk)
     : limits_(limits),
@@ -62,30 +101,48 @@ PrefixMatch PrefixCache::find(std::span<const std::int32_t> tokens, std::size_t 
     match.n_known = node->n_tokens + n;
     if (n < next->edge.size()) break;
     node = next;
-    node->used = ++clock_;
+    {
+      const Change change(*this, *node);
+      node->used = ++clock_;
+    }
     if (node->n_tokens > max_restored) continue;
     const bool is_usable = node->state || is_on_disk(*node);
     if (is_usable) usable.push_back(node);
     if (is_usable || node->was_evicted) match.was_evicted = !is_usable;
   }
-  for (auto best = usable.rbegin(); best != usable.rend() && !match.state; ++best) {
-    match.from_disk = !(*best)->state;
-    if (match.from_disk && !read_from_disk(**best)) continue;
-    touch(**best);
-    match.state = (*best)->state;
-  }
-  match.from_disk = match.from_disk && match.state;
-  if (match.from_disk) shrink();
+  restore(usable, tokens, match);
   return match;
+}
+
+/// The longest of `usable` that can be had, and is worth being read if it must be.
+void PrefixCache::restore(std::span<Node* const> usable, std::span<const std::int32_t> tokens,
+                          PrefixMatch& match) {
+  std::size_t n_in_memory = 0;
+  for (const Node* node : usable)
+    if (node->state) n_in_memory = node->n_tokens;
+  for (auto best = usable.rbegin(); best != usable.rend() && !match.state; ++best) {
+    Node& node = **best;
+    if (!node.state) {
+      if (n_in_memory > 0 && node.n_tokens < n_in_memory + kMinSavedByReading) {
+        match.was_evicted = true;
+        continue;
+      }
+      if (!read_from_disk(node, tokens.first(node.n_tokens))) continue;
+      match.from_disk = true;
+    }
+    touch(node);
+    match.state = node.state;
+  }
+  if (match.from_disk) shrink();
 }
 
 bool PrefixCache::is_on_disk(const Node& node) const {
   return disk_.store != nullptr && disk_.store->contains(node.on_disk);
 }
 
-bool PrefixCache::read_from_disk(Node& node) {
+bool PrefixCache::read_from_disk(Node& node, std::span<const std::int32_t> tokens) {
   SequenceState state = disk_.new_sequence();
-  if (!disk_.store->load(node.on_disk, state)) {
+  if (!disk_.store->load(node.on_disk, tokens, state)) {
     node.on_disk = 0;
     return false;
   }
@@ -102,16 +159,17 @@ void PrefixCache::write_to_disk(Node& node, std::span<const std::int32_t> tokens
 }
 
 void PrefixCache::keep(Node& node, SequenceState state) {
+  const Change change(*this, node);
   node.tail_bytes = state.tail_bytes();
   node.state = std::make_shared<const SequenceState>(std::move(state));
   node.was_evicted = false;
   tail_bytes_ += node.tail_bytes;
-  ++n_snapshots_;
 }
 
 void PrefixCache::touch(Node& node) {
   const Node* above = node.parent;
   while (above != nullptr && !above->state) above = above->parent;
+  const Change change(*this, node);
   const std::size_t n_saved = node.n_tokens - (above == nullptr ? 0 : above->n_tokens);
   node.worth = floor_ + static_cast<double>(n_saved) / static_cast<double>(node.tail_bytes + 1);
   node.used = ++clock_;
@@ -122,11 +180,11 @@ void PrefixCache::insert(std::span<const std::int32_t> tokens, const SequenceSta
   HADAL_CHECK(state.n_tokens() == tokens.size(), "a snapshot is found by what it has processed");
   if (tokens.empty()) return;
   Node& node = node_at(tokens);
-  if (!node.state) {
-    keep(node, state.clone());
-    node.kind = kind;
+  {
+    const Change change(*this, node);
+    node.kind = node.state ? std::max(node.kind, kind) : kind;
   }
-  node.kind = std::max(node.kind, kind);
+  if (!node.state) keep(node, state.clone());
   if (node.kind != SnapshotKind::interval) write_to_disk(node, tokens, state);
   touch(node);
   shrink();
@@ -138,7 +196,9 @@ PrefixCache::Node& PrefixCache::node_at(std::span<const std::int32_t> tokens) {
     const auto rest = tokens.subspan(node->n_tokens);
     std::unique_ptr<Node>& slot = node->children[rest.front()];
     if (!slot) {
+      leaves_.erase(node);  // it has a child now
       slot = std::make_unique<Node>();
+      const Change change(*this, *slot);
       slot->parent = node;
       slot->edge.assign(rest.begin(), rest.end());
       slot->n_tokens = tokens.size();
@@ -176,8 +236,8 @@ std::size_t PrefixCache::bytes() const {
 }
 
 void PrefixCache::shrink() {
-  while (n_snapshots_ > 0 && bytes() > limits_.max_bytes) {
-    Node* node = cheapest();
+  while (!snapshots_.empty() && bytes() > limits_.max_bytes) {
+    Node* node = *snapshots_.begin();
     floor_ = std::max(floor_, node->worth);
     node->was_evicted = true;
     drop_snapshot(*node);
@@ -187,35 +247,14 @@ void PrefixCache::shrink() {
 }
 
 void PrefixCache::drop_snapshot(Node& node) {
+  const Change change(*this, node);
   node.state.reset();
   tail_bytes_ -= node.tail_bytes;
   node.tail_bytes = 0;
-  --n_snapshots_;
-}
-
-PrefixCache::Node* PrefixCache::cheapest() const {
-  Node* best = nullptr;
-  std::vector<Node*> waiting = {root_.get()};
-  while (!waiting.empty()) {
-    Node* node = waiting.back();
-    waiting.pop_back();
-    for (const auto& [token, child] : node->children) waiting.push_back(child.get());
-    if (!node->state) continue;
-    const auto key = [](const Node& n) { return std::tuple(n.kind, n.worth, n.used); };
-    if (best == nullptr || key(*node) < key(*best)) best = node;
-  }
-  return best;
 }
 
 void PrefixCache::forget_oldest_text() {
-  Node* oldest = nullptr;
-  std::vector<Node*> waiting = {root_.get()};
-  while (!waiting.empty()) {
-    Node* node = waiting.back();
-    waiting.pop_back();
-    for (const auto& [token, child] : node->children) waiting.push_back(child.get());
-    if (node->children.empty() && (oldest == nullptr || node->used < oldest->used)) oldest = node;
-  }
+  Node* oldest = *leaves_.begin();
   if (oldest->state) {
     drop_snapshot(*oldest);
     ++n_evicted_;
@@ -230,15 +269,19 @@ void PrefixCache::prune(Node* node) {
          node->on_disk == 0) {
     Node* parent = node->parent;
     n_tokens_ -= node->edge.size();
+    leaves_.erase(node);
     const std::int32_t first = node->edge.front();
     parent->children.erase(first);
+    if (parent->is_leaf()) leaves_.insert(parent);
     node = parent;
   }
 }
 
 void PrefixCache::clear() {
+  snapshots_.clear();
+  leaves_.clear();
   root_ = std::make_unique<Node>();
-  n_snapshots_ = tail_bytes_ = n_tokens_ = 0;
+  tail_bytes_ = n_tokens_ = 0;
 }
 
 }  // namespace hadal

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -27,7 +28,8 @@ struct PrefixMatch {
   std::size_t n_known = 0;
   /// The longest snapshot within them; restore a clone. Null: there is none.
   std::shared_ptr<const SequenceState> state = {};
-  /// A longer one was there and has been given up for lack of memory.
+  /// A longer one was there and has been given up for lack of memory (or lies on disk, and would
+  /// save too little to be read).
   bool was_evicted = false;
   bool from_disk = false;  ///< it had to be read
 
@@ -71,7 +73,7 @@ class PrefixCache {
   /// Forgets everything but what is on disk.
   void clear();
 
-  std::size_t n_snapshots() const noexcept { return n_snapshots_; }
+  std::size_t n_snapshots() const noexcept { return snapshots_.size(); }
   std::size_t n_evicted() const noexcept { return n_evicted_; }
   /// Of the tails of all snapshots.
   std::size_t tail_bytes() const noexcept { return tail_bytes_; }
@@ -79,6 +81,13 @@ class PrefixCache {
 
  private:
   struct Node;
+  struct GoesFirst {  ///< which of two snapshots
+    bool operator()(const Node* a, const Node* b) const;
+  };
+  struct UsedBefore {
+    bool operator()(const Node* a, const Node* b) const;
+  };
+  class Change;
 
   /// The node at which exactly `tokens` end; makes it.
   Node& node_at(std::span<const std::int32_t> tokens);
@@ -86,20 +95,24 @@ class PrefixCache {
   void touch(Node& node);
   void keep(Node& node, SequenceState state);
   bool is_on_disk(const Node& node) const;
-  bool read_from_disk(Node& node);
+  bool read_from_disk(Node& node, std::span<const std::int32_t> tokens);
+  void restore(std::span<Node* const> usable, std::span<const std::int32_t> tokens,
+               PrefixMatch& match);
   void write_to_disk(Node& node, std::span<const std::int32_t> tokens, const SequenceState& state);
   void drop_snapshot(Node& node);
   /// Removes nodes from `node` upwards that lead nowhere.
   void prune(Node* node);
   void forget_oldest_text();
-  Node* cheapest() const;
   std::size_t bytes() const;
 
   Limits limits_;
   std::function<std::size_t()> page_bytes_;
   Disk disk_;
   std::unique_ptr<Node> root_;
-  std::size_t n_snapshots_ = 0;
+  // What is given up first is at the front, so that this costs no walk over the tree: it happens
+  // between the passes of the engine. Nodes change under a Change alone.
+  std::set<Node*, GoesFirst> snapshots_;
+  std::set<Node*, UsedBefore> leaves_;  ///< texts that no other continues
   std::size_t n_evicted_ = 0;
   std::size_t tail_bytes_ = 0;
   std::size_t n_tokens_ = 0;  ///< on all edges

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 
 namespace hadal {
 namespace {
@@ -187,6 +188,113 @@ TEST(PrefixCache, KeepsItsAccountsThroughRandomUse) {
       else
         ASSERT_LE(restored(cache, tokens), tokens.size());
       ASSERT_EQ(cache.tail_bytes(), cache.n_snapshots() * kTail);
+    }
+  }
+}
+
+/// What PrefixCache promises, as a list that is searched from end to end.
+class PlainCache {
+ public:
+  explicit PlainCache(PrefixCache::Limits limits) : limits_(limits) {}
+
+  std::size_t find(const Tokens& tokens) {
+    std::map<std::size_t, Snapshot*> prefixes;
+    for (auto& [text, snapshot] : all_)
+      if (is_prefix(text, tokens)) prefixes[text.size()] = &snapshot;
+    for (const auto& [n, snapshot] : prefixes) snapshot->used = ++clock_;
+    if (prefixes.empty()) return 0;
+    touch(Tokens(tokens.begin(),
+                 tokens.begin() + static_cast<std::ptrdiff_t>(prefixes.rbegin()->first)));
+    return prefixes.rbegin()->first;
+  }
+
+  void put(const Tokens& tokens, SnapshotKind kind) {
+    Snapshot& snapshot = all_[tokens];
+    snapshot.kind = std::max(snapshot.kind, kind);
+    touch(tokens);
+    while (all_.size() * kTail > limits_.max_bytes) {
+      const auto key = [](const auto& s) {
+        return std::tuple(s.second.kind, s.second.worth, s.second.used);
+      };
+      const auto first = std::min_element(
+          all_.begin(), all_.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+      floor_ = std::max(floor_, first->second.worth);
+      all_.erase(first);
+    }
+    while (n_tokens() > limits_.max_tokens) forget_oldest();
+  }
+
+  std::size_t n_snapshots() const { return all_.size(); }
+  /// On the edges of the tree: each prefix ends with one.
+  std::size_t n_tokens() const {
+    std::set<Tokens> prefixes;
+    for (const auto& [text, snapshot] : all_)
+      for (std::size_t n = 1; n <= text.size(); ++n)
+        prefixes.insert(Tokens(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(n)));
+    return prefixes.size();
+  }
+
+ private:
+  struct Snapshot {
+    SnapshotKind kind = SnapshotKind::interval;
+    double worth = 0;
+    std::uint64_t used = 0;
+  };
+
+  static bool is_prefix(const Tokens& a, const Tokens& b) {
+    return a.size() <= b.size() && std::equal(a.begin(), a.end(), b.begin());
+  }
+  void touch(const Tokens& tokens) {
+    std::size_t n_above = 0;
+    for (const auto& [text, snapshot] : all_)
+      if (text.size() < tokens.size() && is_prefix(text, tokens))
+        n_above = std::max(n_above, text.size());
+    all_[tokens].worth =
+        floor_ + static_cast<double>(tokens.size() - n_above) / static_cast<double>(kTail + 1);
+    all_[tokens].used = ++clock_;
+  }
+  void forget_oldest() {
+    auto oldest = all_.end();
+    for (auto at = all_.begin(); at != all_.end(); ++at) {
+      const bool goes_on = std::any_of(all_.begin(), all_.end(), [&](const auto& other) {
+        return other.first.size() > at->first.size() && is_prefix(at->first, other.first);
+      });
+      if (!goes_on && (oldest == all_.end() || at->second.used < oldest->second.used)) oldest = at;
+    }
+    all_.erase(oldest);
+  }
+
+  PrefixCache::Limits limits_;
+  std::map<Tokens, Snapshot> all_;
+  double floor_ = 0;
+  std::uint64_t clock_ = 0;
+};
+
+// Its orders are kept through every change: what goes is what a search of all would choose.
+TEST(PrefixCache, GivesUpWhatAPlainSearchWould) {
+  RandomStream random(13);
+  for (int round = 0; round < 40; ++round) {
+    // Short of bytes, or of tokens: a text without its snapshot is none in the plain list.
+    const bool is_short_of_bytes = round % 2 == 0;
+    const PrefixCache::Limits limits{
+        .max_bytes = is_short_of_bytes ? (1 + random.below(12)) * kTail : 1 << 20,
+        .max_tokens = is_short_of_bytes ? std::size_t{1} << 20 : 20 + random.below(60)};
+    PrefixCache cache(limits, {});
+    PlainCache plain(limits);
+    for (int i = 0; i < 300; ++i) {
+      Tokens tokens(1 + random.below(10));
+      for (std::int32_t& token : tokens) token = static_cast<std::int32_t>(random.below(3));
+      if (random.below(2) == 0) {
+        const auto kind = static_cast<SnapshotKind>(random.below(3));
+        put(cache, tokens, kind);
+        plain.put(tokens, kind);
+      } else {
+        ASSERT_EQ(restored(cache, tokens), plain.find(tokens)) << round << ", " << i;
+      }
+      ASSERT_EQ(cache.n_snapshots(), plain.n_snapshots()) << round << ", " << i;
+      if (!is_short_of_bytes) {
+        ASSERT_EQ(cache.n_tokens(), plain.n_tokens()) << round << ", " << i;
+      }
     }
   }
 }

@@ -147,6 +147,22 @@ std::vector<std::int32_t> SnapshotStore::tokens_of(Id id) const {
   return tokens;
 }
 
+/// Whether the snapshot is of this text. An id is a hash, and no proof: texts with equal ones can
+/// be made. The mutex is held.
+bool SnapshotStore::has_tokens(Id id, std::span<const std::int32_t> tokens) const {
+  for (Id at = id; at != 0;) {
+    const auto found = entries_.find(at);
+    if (found == entries_.end()) return false;
+    const auto& own = found->second.index.tokens;
+    if (own.size() > tokens.size()) return false;
+    const auto rest = tokens.size() - own.size();
+    if (!std::equal(own.begin(), own.end(), tokens.subspan(rest).begin())) return false;
+    tokens = tokens.first(rest);
+    at = found->second.header().parent;
+  }
+  return tokens.empty();
+}
+
 SnapshotStore::Id SnapshotStore::put(std::span<const std::int32_t> tokens,
                                      const SequenceState& state, Id parent) {
   SnapshotImage image;
@@ -158,10 +174,13 @@ SnapshotStore::Id SnapshotStore::put(std::span<const std::int32_t> tokens,
   {
     const std::lock_guard lock(mutex_);
     if (const auto known = entries_.find(header.id); known != entries_.end()) {
+      if (!has_tokens(header.id, tokens)) return 0;
       known->second.used = ++clock_;
       return header.id;
     }
-    if (const auto found = entries_.find(parent); found != entries_.end()) {
+    const auto found = entries_.find(parent);
+    if (found != entries_.end() && found->second.header().n_tokens < tokens.size() &&
+        has_tokens(parent, tokens.first(found->second.header().n_tokens))) {
       parent_counts = found->second.index.counts;
       header.parent = parent;
       header.n_parent_tokens = found->second.header().n_tokens;
@@ -203,14 +222,14 @@ bool SnapshotStore::contains(Id id) const {
   return id != 0 && entries_.contains(id);
 }
 
+/// Files are removed by the writer: a full folder would otherwise stop the engine for each.
 /// Other builds' files first, then leaves that were not used for longest: what others build upon
 /// stays. The mutex is held.
 void SnapshotStore::evict() {
-  std::error_code ignored;
   while (n_bytes_ > options_.max_bytes) {
     if (!foreign_.empty()) {
       const auto first = foreign_.begin();
-      fs::remove(first->first, ignored);
+      unwanted_.push_back(first->first);
       n_bytes_ -= first->second;
       foreign_.erase(first);
       continue;
@@ -238,13 +257,12 @@ void SnapshotStore::forget(Id id) {
     if (const auto parent = entries_.find(at->second.header().parent); parent != entries_.end())
       --parent->second.n_children;
     n_bytes_ -= at->second.header().file_bytes();
-    std::error_code ignored;
-    fs::remove(path_of(next), ignored);
+    unwanted_.push_back(path_of(next));
     entries_.erase(at);
   }
 }
 
-bool SnapshotStore::load(Id id, SequenceState& state) {
+bool SnapshotStore::load(Id id, std::span<const std::int32_t> tokens, SequenceState& state) {
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] {
@@ -252,31 +270,31 @@ bool SnapshotStore::load(Id id, SequenceState& state) {
       return found == entries_.end() || found->second.is_written;
     });
   }
-  const auto loaded = load_chain(id, state);
+  const auto loaded = load_chain(id, tokens, state);
   const std::lock_guard lock(mutex_);
   if (loaded) {
     ++numbers_.n_loaded;
     return true;
   }
-  if (entries_.contains(id)) {
+  if (has_tokens(id, tokens)) {
     log_warning("snapshots", "dropped: {}", loaded.error().message);
     ++numbers_.n_damaged;
     forget(id);
+    changed_.notify_all();
   }
   return false;
 }
 
-Result<void> SnapshotStore::load_chain(Id id, SequenceState& state) {
+Result<void> SnapshotStore::load_chain(Id id, std::span<const std::int32_t> tokens,
+                                       SequenceState& state) {
   struct Link {
     SnapshotHeader header;
     RowCounts counts;
   };
   std::vector<Link> chain;  // from `id` to the beginning
-  std::vector<std::int32_t> tokens;
   {
     const std::lock_guard lock(mutex_);
-    if (!entries_.contains(id)) return error(ErrorCode::not_found, "{:016x} is gone", id);
-    tokens = tokens_of(id);
+    if (!has_tokens(id, tokens)) return error(ErrorCode::not_found, "{:016x} is gone", id);
     for (Id at = id; at != 0; at = chain.back().header.parent) {
       Entry& entry = entries_.at(at);
       entry.used = ++clock_;
@@ -293,11 +311,27 @@ Result<void> SnapshotStore::load_chain(Id id, SequenceState& state) {
   return set_tail(state, tail, tokens);
 }
 
+/// Lets the mutex go meanwhile.
+void SnapshotStore::remove_files(std::unique_lock<std::mutex>& lock) {
+  std::error_code ignored;
+  is_writing_ = true;
+  while (!unwanted_.empty()) {
+    const auto paths = std::exchange(unwanted_, {});
+    lock.unlock();
+    for (const fs::path& path : paths) fs::remove(path, ignored);
+    lock.lock();
+  }
+  is_writing_ = false;
+}
+
 void SnapshotStore::write_loop() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stopping_ || !unwritten_.empty(); });
-    if (unwritten_.empty()) return;
+    changed_.wait(lock, [&] { return stopping_ || !unwritten_.empty() || !unwanted_.empty(); });
+    remove_files(lock);  // first, since what is to be written may have one of their names
+    changed_.notify_all();
+    if (unwritten_.empty() && stopping_) return;
+    if (unwritten_.empty()) continue;
     const SnapshotImage image = std::move(unwritten_.front());
     const Id id = image.index.header.id;
     unwritten_.pop_front();
@@ -334,7 +368,7 @@ SnapshotStore::Numbers SnapshotStore::numbers() const {
 
 void SnapshotStore::flush() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return unwritten_.empty() && !is_writing_; });
+  changed_.wait(lock, [&] { return unwritten_.empty() && unwanted_.empty() && !is_writing_; });
 }
 
 }  // namespace hadal

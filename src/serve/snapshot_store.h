@@ -48,12 +48,14 @@ class SnapshotStore {
       const std::function<void(std::span<const std::int32_t> tokens, Id id)>& visit) const;
 
   /// Keeps `state`, which has processed `tokens`. @param parent  a snapshot of a prefix, or 0
-  /// @return its id; 0 if it is not kept (too much waits for the disk, or the parent is gone)
+  /// @return its id; 0 if it is not kept (too much waits for the disk, the parent is gone, or
+  /// another text has the same id: that one stays)
   Id put(std::span<const std::int32_t> tokens, const SequenceState& state, Id parent);
   bool contains(Id id) const;
-  /// Brings `state`, an empty one of the model, to the snapshot. False: it was not there, or was
-  /// damaged (a warning; it is there no more), and the state is of no use.
-  bool load(Id id, SequenceState& state);
+  /// Brings `state`, an empty one of the model, to the snapshot of `tokens`. False: it was not
+  /// there (another text may have its id by now), or was damaged (a warning; it is there no more),
+  /// and the state is of no use.
+  bool load(Id id, std::span<const std::int32_t> tokens, SequenceState& state);
 
   struct Numbers {
     std::uint64_t n_bytes = 0, max_bytes = 0;
@@ -61,7 +63,7 @@ class SnapshotStore {
     std::size_t n_loaded = 0, n_damaged = 0, n_unwritten = 0 /** lost: full disk, long queue */;
   };
   Numbers numbers() const;  ///< any thread
-  /// Returns when nothing waits for the disk. Any thread.
+  /// Returns when nothing waits for the disk, neither to be written nor to be removed. Any thread.
   void flush();
 
  private:
@@ -71,11 +73,13 @@ class SnapshotStore {
   void scan();
   void write_loop();
   std::vector<std::int32_t> tokens_of(Id id) const;
+  bool has_tokens(Id id, std::span<const std::int32_t> tokens) const;
   Id enqueue(SnapshotImage image);
   void forget(Id id);
   void evict();
   std::filesystem::path path_of(Id id) const;
-  Result<void> load_chain(Id id, SequenceState& state);
+  Result<void> load_chain(Id id, std::span<const std::int32_t> tokens, SequenceState& state);
+  void remove_files(std::unique_lock<std::mutex>& lock);
 
   const Options options_;
   const int lock_;
@@ -85,7 +89,8 @@ class SnapshotStore {
   std::map<std::filesystem::path, std::uint64_t> foreign_;  ///< files of others, with their sizes
   std::deque<SnapshotImage> unwritten_;
   std::size_t unwritten_bytes_ = 0;
-  bool is_writing_ = false;
+  std::vector<std::filesystem::path> unwanted_;  ///< files that the writer removes
+  bool is_writing_ = false;                      ///< or removing
   bool stopping_ = false;
   std::uint64_t n_bytes_ = 0;
   std::uint64_t clock_ = 0;

@@ -91,7 +91,7 @@ class SnapshotStoreTest : public testing::Test {
   }
   static void expect_loads(SnapshotStore& store, SnapshotStore::Id id, const Tokens& tokens) {
     SequenceState state = empty_state();
-    ASSERT_TRUE(store.load(id, state));
+    ASSERT_TRUE(store.load(id, tokens, state));
     EXPECT_EQ(image(state), image(state_of(tokens)));
   }
 
@@ -191,7 +191,8 @@ TEST_F(SnapshotStoreTest, DropsDamagedFilesAndWhatHangsOnThem) {
     SequenceState state = empty_state();
     std::vector<SnapshotStore::Id> ids;
     store->for_each([&](auto, auto id) { ids.push_back(id); });
-    for (const auto id : ids) EXPECT_FALSE(store->load(id, state)) << "byte " << damaged_byte;
+    for (const auto id : ids)
+      EXPECT_FALSE(store->load(id, whole, state)) << "byte " << damaged_byte;
 
     EXPECT_EQ(store->numbers().n_snapshots, 0u) << "byte " << damaged_byte;
     EXPECT_GT(store->numbers().n_damaged + (damaged_byte == 8), 0u) << "byte " << damaged_byte;
@@ -230,7 +231,7 @@ TEST_F(SnapshotStoreTest, TheLongestUnusedGoFirst) {
   const auto id_c = store->put(c, state_of(c), 0);
   store->flush();
   SequenceState state = empty_state();
-  ASSERT_TRUE(store->load(id_ab, state));
+  ASSERT_TRUE(store->load(id_ab, ab, state));
 
   const auto id_d = store->put(d, state_of(d), 0);
   store->flush();
@@ -382,6 +383,71 @@ TEST_F(SnapshotStoreTest, ANewCacheBeginsWithWhatIsOnDisk) {
   EXPECT_EQ(part.n_restored(), a.size());
   EXPECT_EQ(part.n_known, 50u);
   EXPECT_EQ(image(*whole.state), image(state_of(ab)));
+}
+
+// Reading costs the engine's thread more than computing a few tokens.
+TEST_F(SnapshotStoreTest, ASnapshotInMemoryIsPreferredToALittleLongerOneOnDisk) {
+  const auto store = open(1 << 24);
+  const Tokens a = counted(40);
+  const std::size_t tail = empty_state().tail_bytes();
+  for (const std::size_t n_more : {255u, 256u}) {
+    PrefixCache cache({.max_bytes = tail, .max_tokens = 1 << 20}, {},
+                      {.store = store.get(), .new_sequence = empty_state});
+    const Tokens longer = counted(a.size() + n_more);
+    cache.insert(longer, state_of(longer), SnapshotKind::boundary);  // goes first
+    cache.insert(a, state_of(a), SnapshotKind::turn);
+    ASSERT_EQ(cache.find(a, a.size()).n_restored(), a.size());  // that one is in memory now
+
+    const PrefixMatch match = cache.find(longer, longer.size());
+
+    EXPECT_EQ(match.from_disk, n_more == 256) << n_more;
+    EXPECT_EQ(match.n_restored(), match.from_disk ? longer.size() : a.size()) << n_more;
+    EXPECT_EQ(match.was_evicted, !match.from_disk) << n_more;
+    EXPECT_EQ(image(*match.state), image(state_of(match.from_disk ? longer : a)));
+  }
+}
+
+/// The word of two tokens from `i` on, as the hash reads it.
+std::uint64_t word_at(const Tokens& tokens, std::size_t i) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, &tokens[i], sizeof word);
+  return word;
+}
+
+/// One step of snapshot_id()'s checksum. It is no secret, and can be turned round.
+std::uint64_t mixed(std::uint64_t lane, std::uint64_t word) {
+  const std::uint64_t h = (lane ^ word) * 0xC2B2AE3D27D4EB4F;
+  return h ^ (h >> 31);
+}
+
+/// Another text with the id of `tokens`: its first words differ, and the next one of the same lane
+/// makes up for it.
+Tokens collision_of(const Tokens& tokens, std::uint64_t numerics) {
+  Tokens other = tokens;
+  other[0] += 1;
+  const std::uint64_t lane = mixed(1, numerics);
+  const std::uint64_t word =
+      word_at(tokens, 8) ^ mixed(lane, word_at(tokens, 0)) ^ mixed(lane, word_at(other, 0));
+  std::memcpy(&other[8], &word, sizeof word);
+  return other;
+}
+
+TEST_F(SnapshotStoreTest, TextsWithOneIdAreNotTakenForEachOther) {
+  const Tokens tokens = counted(23), other = collision_of(tokens, 7);
+  ASSERT_NE(tokens, other);
+  ASSERT_EQ(snapshot_id(7, tokens), snapshot_id(7, other));
+  Tokens longer = other;
+  longer.push_back(5);
+  const auto store = open();
+  const auto id = store->put(tokens, state_of(tokens), 0);
+
+  EXPECT_EQ(store->put(other, state_of(other), 0), 0u) << "the place is taken";
+  SequenceState state = empty_state();
+  EXPECT_FALSE(store->load(id, other, state));
+  const auto child = store->put(longer, state_of(longer), id);
+  expect_loads(*store, child, longer);  // not with the rows of another text in front
+  expect_loads(*store, id, tokens);
+  EXPECT_EQ(store->numbers().n_damaged, 0u);
 }
 
 TEST_F(SnapshotStoreTest, ADamagedFileIsNoMatch) {
