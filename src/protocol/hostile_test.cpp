@@ -4,6 +4,7 @@
 #include "protocol/json_text.h"
 #include "protocol/script_for_test.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -130,6 +131,29 @@ TEST(HostileRequest, DeepNestingHugeNumbersAndBadTextAreRefused) {
     EXPECT_FALSE(parse_named("completions-x", body).has_value()) << body.substr(0, 60);
     EXPECT_FALSE(parse_named("chat-x", body).has_value()) << body.substr(0, 60);
   }
+}
+
+// A reference costs its sender 50 bytes, and the server what it names.
+TEST(HostileRequest, ReferencesBringInNoMoreThanARequestMayHold) {
+  std::size_t n_found = 0;
+  ParseOptions options;
+  options.new_id = [](std::string_view prefix) { return std::string(prefix); };
+  options.find_item = [&](std::string_view) -> Result<std::string> {
+    ++n_found;
+    return fmt::format(R"({{"type": "message", "role": "user", "content": "{}"}})",
+                       std::string(20u << 20, 'x'));
+  };
+  std::string list;
+  for (int i = 0; i < 8; ++i)
+    list += fmt::format(R"({}{{"type": "item_reference", "id": "msg_1"}})", i == 0 ? "" : ",");
+
+  const auto request = parse_responses_request(fmt::format(R"({{"input": [{}]}})", list), options);
+
+  ASSERT_FALSE(request);
+  EXPECT_EQ(request.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(request.error().message.rfind("input[3]: the stored items", 0), 0u)
+      << request.error().message;
+  EXPECT_EQ(n_found, 4u) << "nothing is looked up beyond";
 }
 
 }  // namespace hadal

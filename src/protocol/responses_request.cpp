@@ -81,6 +81,21 @@ Result<void> read_include(const Field& body, ApiRequest& request) {
   return {};
 }
 
+/// Stored text that one request may bring in by naming it: as much as a request itself may hold.
+/// Without a bound a body of references would multiply the largest item by a million.
+constexpr std::size_t kMostReferencedBytes = 64u << 20;
+
+/// Takes the text's bytes from those that are left.
+Result<void> spend(std::size_t& n_left, const std::string& text, std::string_view place) {
+  if (text.size() > n_left) {
+    return error(ErrorCode::invalid_argument,
+                 "{}: the stored items that this request names are longer than {} MiB together",
+                 place, kMostReferencedBytes >> 20);
+  }
+  n_left -= text.size();
+  return {};
+}
+
 /// The prefix of ids of an item's type.
 std::string_view id_prefix(const Json& item) {
   const std::string type = item.contains("type") && item["type"].is_string()
@@ -106,16 +121,17 @@ std::string stored_item(Json item, const NewId& new_id) {
   return json_text(item);
 }
 
-Result<Json> find_referenced(const Field& item, const ParseOptions& options) {
+Result<Json> find_referenced(const Field& item, const ParseOptions& options, std::size_t& n_left) {
   HADAL_ASSIGN(const std::string id, required_string(item, "id"));
   if (!options.find_item) return refused(item, "this server stores no items; send the item itself");
   const auto text = options.find_item(id);
   if (!text) return error(text.error().code, "{}.id: {}", item.place, text.error().message);
+  HADAL_TRY(spend(n_left, *text, item.place));
   return parse_exact_json(*text, item.place);
 }
 
-Result<void> add_items(const Field& list, const ParseOptions& options, ResponsesInput& input,
-                       std::vector<std::string>& stored) {
+Result<void> add_items(const Field& list, const ParseOptions& options, std::size_t& n_left,
+                       ResponsesInput& input, std::vector<std::string>& stored) {
   for (std::size_t i = 0; i < list.json.size(); ++i) {
     const Field item = list.element(i);
     if (!item.has("type") || item.member("type").json != "item_reference") {
@@ -123,7 +139,7 @@ Result<void> add_items(const Field& list, const ParseOptions& options, Responses
       stored.push_back(stored_item(item.json, options.new_id));
       continue;
     }
-    HADAL_ASSIGN(const Json found, find_referenced(item, options));
+    HADAL_ASSIGN(const Json found, find_referenced(item, options, n_left));
     HADAL_TRY(input.add({found, item.place}));
     stored.push_back(json_text(found));
   }
@@ -131,7 +147,7 @@ Result<void> add_items(const Field& list, const ParseOptions& options, Responses
 }
 
 Result<void> add_previous(const Field& body, const ParseOptions& options, ApiRequest& request,
-                          ResponsesInput& input) {
+                          std::size_t& n_left, ResponsesInput& input) {
   HADAL_ASSIGN(const auto id, optional_string(body, "previous_response_id"));
   if (!id) return {};
   request.hints.previous_response_id = *id;
@@ -140,17 +156,19 @@ Result<void> add_previous(const Field& body, const ParseOptions& options, ApiReq
     return refused(field, "this server stores no responses; send the whole input");
   const auto text = options.find_response(*id);
   if (!text) return error(text.error().code, "{}: {}", field.place, text.error().message);
+  HADAL_TRY(spend(n_left, *text, field.place));
   HADAL_ASSIGN(const Json items, parse_exact_json(*text, field.place));
   std::vector<std::string> ignored;
-  return add_items({items, field.place}, options, input, ignored);
+  return add_items({items, field.place}, options, n_left, input, ignored);
 }
 
 Result<void> read_input(const Field& body, const ParseOptions& options, ApiRequest& request) {
   ResponsesInput input(request.tools, request.conversation);
+  std::size_t n_left = kMostReferencedBytes;
   HADAL_ASSIGN(const auto instructions, optional_string(body, "instructions"));
   if (instructions && !instructions->empty())
     request.conversation.messages.push_back({.role = Role::system, .content = *instructions});
-  HADAL_TRY(add_previous(body, options, request, input));
+  HADAL_TRY(add_previous(body, options, request, n_left, input));
   if (!body.has("input")) return missing(body, "input", "a string or a list of items");
   const Field field = body.member("input");
   if (field.json.is_string()) {
@@ -160,7 +178,7 @@ Result<void> read_input(const Field& body, const ParseOptions& options, ApiReque
     return {};
   }
   if (!field.json.is_array()) return unexpected(field, "a string or a list of items");
-  HADAL_TRY(add_items(field, options, input, request.input_items));
+  HADAL_TRY(add_items(field, options, n_left, input, request.input_items));
   const auto& messages = request.conversation.messages;
   const bool has_turn = std::any_of(messages.begin(), messages.end(),
                                     [](const Message& m) { return m.role != Role::system; });
