@@ -12,9 +12,13 @@
 #include <exception>
 #include <optional>
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -49,7 +53,10 @@ template <typename Stream>
 class Connection : public std::enable_shared_from_this<Connection<Stream>> {
  public:
   Connection(Stream stream, std::shared_ptr<HttpShared> shared)
-      : stream_(std::move(stream)), shared_(std::move(shared)) {
+      : stream_(std::move(stream)),
+        shared_(std::move(shared)),
+        body_(*shared_),
+        watch_timer_(tcp().get_executor()) {
     ++shared_->n_connections;
     ErrorCodeOf failed;
     const auto peer = tcp().socket().remote_endpoint(failed);
@@ -112,11 +119,26 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     gone_ = std::move(callback);
   }
 
+  /// An exception ends this connection, and nothing else.
+  template <typename Work>
+  void run_safely(Work&& work) {
+    try {
+      work();
+    } catch (const std::exception& e) {
+      log_line(LogLevel::error, "http",
+               fmt::format("work on an answer failed, its connection is closed: {}", e.what()));
+      close();
+    }
+  }
+
  private:
   static constexpr bool kIsTls = !std::is_same_v<Stream, beast::tcp_stream>;
   enum class Phase : std::uint8_t { reading, waiting, streaming, done };
 
-  bool is_answering() const { return phase_ == Phase::waiting || phase_ == Phase::streaming; }
+  bool is_answering(std::uint64_t id) const {
+    return !is_closed_ && id == request_ &&
+           (phase_ == Phase::waiting || phase_ == Phase::streaming);
+  }
   beast::tcp_stream& tcp() { return beast::get_lowest_layer(stream_); }
   const HttpServerOptions& options() const { return shared_->options; }
 
@@ -140,6 +162,8 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     is_head_ = head.method() == http::verb::head;
     if (const auto length = parser_->content_length(); length && *length > options().max_body_bytes)
       return refuse(http::error::body_limit);
+    if (const auto refusal = refusal_of_head()) return refuse(*refusal);
+    parser_->eager(true);
     tcp().expires_after(options().body_timeout);
     if (beast::iequals(head[http::field::expect], "100-continue")) {
       write_raw("HTTP/1.1 100 Continue\r\n\r\n",
@@ -149,12 +173,62 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     read_rest();
   }
 
+  /// Whoever may not ask, or asks for nothing, sends no body.
+  std::optional<HttpResponse> refusal_of_head() {
+    request_head_ = head_of(parser_->get());
+    if (request_head_.path.empty())
+      return error_response(400, "the request names no path", request_head_);
+    if (!options().refuse_head) return std::nullopt;
+    try {
+      return options().refuse_head(request_head_);
+    } catch (const std::exception& e) {
+      log_line(LogLevel::error, "http", fmt::format("refuse_head failed: {}", e.what()));
+      return error_response(500, "internal error", request_head_);
+    }
+  }
+
+  /// Of the request without its body. The path is empty if it names none.
+  HttpRequest head_of(const http::request<http::string_body>& message) const {
+    HttpRequest request;
+    request.method = std::string(message.method_string());
+    const std::string_view target = origin_form({message.target().data(), message.target().size()});
+    const std::size_t question = target.find('?');
+    request.path = percent_decoded(target.substr(0, question));
+    if (question != std::string_view::npos) request.query = target.substr(question + 1);
+    for (const auto& field : message)
+      request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+    request.client = client_;
+    return request;
+  }
+
+  /// In pieces, since all bodies that wait are counted together.
   void read_rest() {
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = this->shared_from_this()](ErrorCodeOf failed, std::size_t) {
-                       if (failed) return self->refuse(failed);
-                       self->handle();
-                     });
+    if (parser_->is_done()) return handle();
+    http::async_read_some(stream_, buffer_, *parser_,
+                          [self = this->shared_from_this()](ErrorCodeOf failed, std::size_t) {
+                            if (failed) return self->refuse(failed);
+                            if (!self->body_.grow_to(self->parser_->get().body().size()))
+                              return self->refuse_for_lack_of_room();
+                            self->read_rest();
+                          });
+  }
+
+  void refuse_for_lack_of_room() {
+    log_warning("http", "bodies of {} bytes are being received: another one was refused",
+                shared_->n_buffered);
+    HttpResponse refusal = error_response(
+        503, "too many long requests arrive at once; try again later", request_head_);
+    refusal.headers.emplace_back("Retry-After", "2");
+    refuse(refusal);
+  }
+
+  /// Answers a request that has not been read to its end, and lets the connection end with it.
+  void refuse(const HttpResponse& refusal) {
+    if (!parser_->is_done()) keep_alive_ = false;
+    parser_.reset();
+    body_.release();
+    begin_request();
+    send_head(request_, refusal.status, refusal.headers, refusal.body);
   }
 
   template <typename Done>
@@ -180,35 +254,20 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
       status = 400, message = "this is no HTTP/1.1 request";
     }
     if (status == 0 || failed == beast::error::timeout) return close();
-    begin_request();
     keep_alive_ = false;
     http_11_ = true;
     is_head_ = false;
-    send_error({status, message, request_of(parser_->get())});  // as far as it was understood
+    HttpResponse response = error_response(status, message, head_of(parser_->get()));
+    body_.release();
+    begin_request();
+    send_head(request_, status, response.headers, std::move(response.body));
   }
 
-  void send_error(const HttpError& error) {
-    HttpPage page = error_page(error);
-    send_head(request_, error.status, page.headers, std::move(page.body));
-  }
-
-  HttpPage error_page(const HttpError& error) const {
-    if (options().error_page) return options().error_page(error);
-    return {{{"Content-Type", "text/plain"}}, std::string(error.message)};
-  }
-
-  /// All but the body. The path is empty if the target names none.
-  HttpRequest request_of(const http::request<http::string_body>& message) const {
-    HttpRequest request;
-    request.method = std::string(message.method_string());
-    const std::string_view target = origin_form({message.target().data(), message.target().size()});
-    const std::size_t question = target.find('?');
-    request.path = percent_decoded(target.substr(0, question));
-    if (question != std::string_view::npos) request.query = target.substr(question + 1);
-    for (const auto& field : message)
-      request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
-    request.client = client_;
-    return request;
+  /// `request`: as far as it was read; its path and headers tell in whose form to refuse.
+  HttpResponse error_response(int status, std::string_view message,
+                              const HttpRequest& request) const {
+    if (options().error_page) return options().error_page({status, message, request});
+    return {status, {{"Content-Type", "text/plain"}}, std::string(message)};
   }
 
   void begin_request() {
@@ -226,16 +285,32 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
         asio::ip::tcp::socket::wait_read,
         [weak = this->weak_from_this(), id = request_](ErrorCodeOf failed) {
           const auto self = weak.lock();
-          if (!self || failed || id != self->request_ || !self->is_answering()) return;
+          if (!self || failed || !self->is_answering(id)) return;
           switch (self->peek()) {
             case Peek::closed:
               return self->close();
             case Peek::nothing:  // woken for bytes that the reading of the request has taken
               return self->watch();
-            case Peek::bytes:  // the next request, or TLS records; a failing write will tell
-              return;
+            case Peek::bytes:  // the next request, or TLS records: they hide the end behind them
+              return self->look_again();
           }
         });
+  }
+
+  /// While bytes wait to be read the socket is always readable: looks now and then instead.
+  void look_again() {
+    watch_timer_.expires_after(std::chrono::seconds(1));
+    watch_timer_.async_wait([weak = this->weak_from_this(), id = request_](ErrorCodeOf failed) {
+      const auto self = weak.lock();
+      if (!self || failed || !self->is_answering(id)) return;
+      if (self->has_hung_up()) return self->close();
+      self->look_again();
+    });
+  }
+
+  bool has_hung_up() {
+    pollfd socket{.fd = tcp().socket().native_handle(), .events = POLLRDHUP, .revents = 0};
+    return ::poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
   }
 
   enum class Peek : std::uint8_t { bytes, nothing, closed };
@@ -321,6 +396,9 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   std::string client_ = "?";
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
+  HttpRequest request_head_;
+  BodyShare body_;
+  asio::steady_timer watch_timer_;
   Phase phase_ = Phase::reading;
   std::uint64_t request_ = 0;
   std::size_t n_requests_ = 0;
@@ -361,7 +439,8 @@ class StreamResponder final : public HttpResponder {
     });
   }
   void post(std::function<void()> work) override {
-    asio::post(connection_->executor(), std::move(work));
+    asio::post(connection_->executor(),
+               [c = connection_, work = std::move(work)] { c->run_safely(work); });
   }
 
  private:
@@ -369,7 +448,9 @@ class StreamResponder final : public HttpResponder {
   template <typename Work>
   void run(Work work) {
     asio::dispatch(connection_->executor(),
-                   [c = connection_, id = id_, work = std::move(work)]() mutable { work(*c, id); });
+                   [c = connection_, id = id_, work = std::move(work)]() mutable {
+                     c->run_safely([&] { work(*c, id); });
+                   });
   }
 
   std::shared_ptr<Connection<Stream>> connection_;
@@ -380,10 +461,9 @@ template <typename Stream>
 void Connection<Stream>::handle() {
   tcp().expires_never();
   begin_request();
-  auto message = parser_->release();
-  HttpRequest request = request_of(message);
-  if (request.path.empty()) return send_error({400, "the request names no path", request});
-  request.body = std::move(message.body());
+  HttpRequest request = std::move(request_head_);
+  request.body = std::move(parser_->get().body());
+  parser_.reset();
   watch();
   auto responder = std::make_shared<StreamResponder<Stream>>(this->shared_from_this(), request_);
   // The handler takes the request; these are what tells in whose form a failure is told.
@@ -395,9 +475,10 @@ void Connection<Stream>::handle() {
     shared_->handler(std::move(request), responder);
   } catch (const std::exception& e) {
     log_line(LogLevel::error, "http", fmt::format("a handler failed: {}", e.what()));
-    HttpPage page = error_page({500, "internal error", asked});
-    responder->respond(500, std::move(page.headers), std::move(page.body));
+    HttpResponse response = error_response(500, "internal error", asked);
+    responder->respond(500, std::move(response.headers), std::move(response.body));
   }
+  body_.release();
 }
 
 template <typename Stream>

@@ -4,8 +4,11 @@
 #include "base/thread_name.h"
 #include "http/connection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
+#include <exception>
 #include <optional>
 #include <thread>
 
@@ -57,7 +60,7 @@ class AsioServer final : public HttpServer {
     for (std::size_t i = 0; i < std::max<std::size_t>(o.n_threads, 1); ++i)
       threads_.emplace_back([this] {
         name_this_thread("http");
-        io_.run();
+        run();
       });
     return {};
   }
@@ -77,6 +80,18 @@ class AsioServer final : public HttpServer {
   }
 
  private:
+  /// What throws out of a connection's own steps (out of memory) takes that connection along.
+  void run() {
+    while (true) {
+      try {
+        io_.run();
+        return;
+      } catch (const std::exception& e) {
+        log_line(LogLevel::error, "http", fmt::format("a connection failed: {}", e.what()));
+      }
+    }
+  }
+
   Result<void> open_certificate() {
     const HttpServerOptions& o = shared_->options;
     tls_.emplace(asio::ssl::context::tls_server);

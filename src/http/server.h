@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,13 @@ struct HttpRequest {
   std::string_view header(std::string_view name) const;
 };
 
+/// A whole response.
+struct HttpResponse {
+  int status = 200;
+  HttpHeaders headers;
+  std::string body;
+};
+
 /// How a handler answers one request. Shared between the connection and whoever works on the
 /// answer; any thread. After the client has gone all calls do nothing.
 class HttpResponder {
@@ -45,7 +53,8 @@ class HttpResponder {
   /// Called once if the client goes away, or reads too slowly, before the response is complete; at
   /// once if it has gone already. On a thread of the server.
   virtual void on_gone(std::function<void()> callback) = 0;
-  /// Runs `work` on the connection's own thread of execution, in order with other work of it.
+  /// Runs `work` on the connection's own thread of execution, in order with other work of it. When
+  /// it throws the connection is closed.
   virtual void post(std::function<void()> work) = 0;
 };
 
@@ -58,12 +67,8 @@ struct HttpError {
   std::string_view message;
   const HttpRequest& request;  ///< as far as it was read: perhaps path and headers, perhaps nothing
 };
-struct HttpPage {
-  HttpHeaders headers;
-  std::string body;
-};
 /// Called on a thread of the server, several at a time. Must not throw.
-using HttpErrorPage = std::function<HttpPage(const HttpError&)>;
+using HttpErrorPage = std::function<HttpResponse(const HttpError&)>;
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
@@ -72,6 +77,8 @@ struct HttpServerOptions {
   std::size_t max_connections = 4096;
   std::size_t max_header_bytes = 64 << 10;
   std::size_t max_body_bytes = 64u << 20;
+  /// Of all bodies that are being received or parsed; a request that would go beyond gets a 503.
+  std::size_t max_buffered_bytes = 512u << 20;
   std::size_t max_unsent_bytes = 8u << 20;  ///< of a response that its client does not read
   std::chrono::seconds header_timeout{15};  ///< from the first byte, or of an idle connection's end
   std::chrono::seconds idle_timeout{75};    ///< between two requests
@@ -80,6 +87,9 @@ struct HttpServerOptions {
   std::string tls_certificate{}, tls_key{};  ///< PEM files; empty: plain HTTP
   /// Makes the response to what the server itself refuses, such as 413; empty: plain text.
   HttpErrorPage error_page{};
+  /// Asked when the headers are there, before any of the body is read: the refusal, or nothing.
+  /// Threads and exceptions as of HttpHandler; the request has no body yet.
+  std::function<std::optional<HttpResponse>(const HttpRequest& head)> refuse_head{};
 };
 
 class HttpServer {

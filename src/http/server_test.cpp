@@ -19,8 +19,9 @@ class HttpServerTest : public testing::Test {
   void serve(HttpHandler handler, HttpServerOptions options = {}) {
     options.port = 0;
     options.error_page = [](const HttpError& error) {
-      return HttpPage{{{"Asked-For", error.request.path}},
-                      fmt::format("{}: {}", error.status, error.message)};
+      return HttpResponse{error.status,
+                          {{"Asked-For", error.request.path}},
+                          fmt::format("{}: {}", error.status, error.message)};
     };
     auto server = HttpServer::start(options, std::move(handler));
     ASSERT_TRUE(server) << server.error().message;
@@ -118,6 +119,103 @@ TEST_F(HttpServerTest, ContinuesBeforeTheBodyWhenAsked) {
   EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   client.send("ok");
   EXPECT_NE(client.read_until("[] ok").find("200 OK"), std::string::npos);
+}
+
+TEST_F(HttpServerTest, RefusesByTheHeadersBeforeTheBodyIsSent) {
+  std::atomic<int> n_handled{0};
+  HttpServerOptions options;
+  options.refuse_head = [](const HttpRequest& head) -> std::optional<HttpResponse> {
+    if (head.path == "/throws") throw std::runtime_error("secret");
+    if (head.header("x-key") == "good") return std::nullopt;
+    return HttpResponse{401, {}, fmt::format("{} {} has no key", head.method, head.path)};
+  };
+  serve(
+      [&](HttpRequest&& request, std::shared_ptr<HttpResponder> responder) {
+        ++n_handled;
+        echo(std::move(request), std::move(responder));
+      },
+      options);
+
+  // None of these bodies is ever sent: an answer means that nobody waited for it.
+  for (const char* expect : {"", "Expect: 100-continue\r\n"}) {
+    const std::string refused =
+        exchange(fmt::format("POST /a HTTP/1.1\r\n{}Content-Length: 1000000\r\n\r\n", expect));
+    EXPECT_EQ(refused.rfind("HTTP/1.1 401", 0), 0u) << refused;
+    EXPECT_NE(refused.find("POST /a has no key"), std::string::npos) << refused;
+    EXPECT_NE(refused.find("Connection: close"), std::string::npos) << refused;
+  }
+  EXPECT_EQ(
+      exchange("POST /throws HTTP/1.1\r\nContent-Length: 1000\r\n\r\n").rfind("HTTP/1.1 500", 0),
+      0u);
+  EXPECT_EQ(n_handled, 0);
+  TestClient client(server_->port());
+  client.send(
+      "GET /b HTTP/1.1\r\n\r\nPOST /c HTTP/1.1\r\nX-Key: good\r\nContent-Length: 2\r\n\r\nok");
+  EXPECT_EQ(client.read_until("GET /b has no key").rfind("HTTP/1.1 401", 0), 0u);
+  EXPECT_NE(client.read_until("POST /c  [] ok").find("200 OK"), std::string::npos)
+      << "a request without a body leaves the connection";
+}
+
+TEST_F(HttpServerTest, BodiesOfAllRequestsShareABudget) {
+  std::promise<void> begun, go_on;
+  const auto post = [](std::string_view path, std::size_t n) {
+    return fmt::format("POST {} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
+                       path, n, std::string(n, 'x'));
+  };
+  serve(
+      [&](HttpRequest&& request, std::shared_ptr<HttpResponder> responder) {
+        if (request.path == "/hold") {
+          begun.set_value();
+          go_on.get_future().wait();
+        }
+        responder->respond(204, {}, "");
+      },
+      {.n_threads = 2, .max_buffered_bytes = 1000});
+
+  EXPECT_EQ(exchange(post("/", 5000)).rfind("HTTP/1.1 503", 0), 0u);
+  EXPECT_EQ(exchange("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n500\r\n" +
+                     std::string(0x500, 'x') + "\r\n0\r\n\r\n")
+                .rfind("HTTP/1.1 503", 0),
+            0u);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(exchange(post("/", 900)).rfind("HTTP/1.1 204", 0), 0u) << i;
+  TestClient held(server_->port());
+  held.send(post("/hold", 900));
+  begun.get_future().wait();
+  EXPECT_EQ(exchange(post("/", 900)).rfind("HTTP/1.1 503", 0), 0u) << "900 bytes are held";
+  EXPECT_EQ(exchange(post("/", 90)).rfind("HTTP/1.1 204", 0), 0u);
+  go_on.set_value();
+  EXPECT_EQ(held.read_all().rfind("HTTP/1.1 204", 0), 0u);
+  EXPECT_EQ(exchange(post("/", 900)).rfind("HTTP/1.1 204", 0), 0u);
+}
+
+// A byte that nobody reads before the answer is done lies in front of the end.
+TEST_F(HttpServerTest, TellsWhenAClientHangsUpBehindBytesOfItsNextRequest) {
+  std::promise<void> begun, gone;
+  std::shared_ptr<HttpResponder> responder;
+  serve([&](HttpRequest&&, std::shared_ptr<HttpResponder> r) {
+    responder = r;
+    r->start(200, {});
+    r->on_gone([&] { gone.set_value(); });
+    begun.set_value();
+  });
+  TestClient client(server_->port());
+  client.send("GET / HTTP/1.1\r\n\r\n");
+  begun.get_future().wait();
+
+  client.send("G");
+  client.close();
+
+  EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+}
+
+TEST_F(HttpServerTest, WorkThatThrowsEndsItsConnectionAlone) {
+  serve([](HttpRequest&& request, std::shared_ptr<HttpResponder> responder) {
+    if (request.path != "/bad") return responder->respond(204, {}, "");
+    responder->post([] { throw std::runtime_error("secret"); });
+  });
+
+  EXPECT_EQ(exchange("GET /bad HTTP/1.1\r\n\r\n"), "") << "closed, since nobody will answer it";
+  EXPECT_EQ(exchange("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").rfind("HTTP/1.1 204", 0), 0u);
 }
 
 TEST_F(HttpServerTest, TellsWhenTheClientHangsUp) {
@@ -221,6 +319,16 @@ TEST(Url, TakesThePathOfTheFormsThatATargetHas) {
   EXPECT_EQ(origin_form("https://host"), "/");
   for (const char* none : {"", "*", "host:443", "http:/a", "a/b", "http://host?a"})
     EXPECT_EQ(origin_form(none), "") << none;
+}
+
+TEST(Url, KnowsTheNamesOfThisMachine) {
+  for (const char* own : {"localhost", "LOCALHOST:8080", "127.0.0.1", "127.1.2.3:80", "[::1]",
+                          "[::1]:8080", "localhost:"})
+    EXPECT_TRUE(is_loopback_host(own)) << own;
+  for (const char* other :
+       {"", "example.com", "127.0.0.1.example.com", "localhost.example.com", "[::1].example.com",
+        "[::2]", "[::1", "0.0.0.0", "localhost:80:80", "example.com:127.0.0.1", "evil@localhost"})
+    EXPECT_FALSE(is_loopback_host(other)) << other;
 }
 
 TEST(Url, DecodesPercentSequencesAndQueries) {

@@ -1,6 +1,7 @@
 #include "http/url.h"
 
 #include <algorithm>
+#include <cctype>
 
 namespace hadal {
 namespace {
@@ -10,6 +11,13 @@ int hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
+  });
 }
 
 }  // namespace
@@ -38,6 +46,18 @@ std::string percent_decoded(std::string_view text) {
     i += 2;
   }
   return out;
+}
+
+bool is_loopback_host(std::string_view host) {
+  constexpr std::string_view kDigits = "0123456789";
+  const std::size_t colon = host.find(':', host.substr(0, 1) == "[" ? host.find(']') : 0);
+  const std::string_view name = host.substr(0, colon);
+  const std::string_view port = colon == std::string_view::npos ? "" : host.substr(colon + 1);
+  if (port.find_first_not_of(kDigits) != std::string_view::npos) return false;
+  // Not "127.0.0.1.example.com", which somebody else owns.
+  const bool is_address = name.substr(0, 4) == "127." &&
+                          name.find_first_not_of("0123456789.") == std::string_view::npos;
+  return is_address || name == "[::1]" || equal_ignoring_case(name, "localhost");
 }
 
 std::optional<std::string> query_value(std::string_view query, std::string_view key) {

@@ -12,6 +12,9 @@ namespace hadal {
 std::string_view origin_form(std::string_view target);
 /// "%41" -> "A"; what is no percent sequence stays.
 std::string percent_decoded(std::string_view text);
+/// Whether a Host header ("localhost:8080") names this machine by itself: localhost, 127.x.y.z or
+/// [::1], with any port.
+bool is_loopback_host(std::string_view host);
 /// Value of a key in "a=1&b=2", decoded, with '+' as space; nothing if absent.
 std::optional<std::string> query_value(std::string_view query, std::string_view key);
 

@@ -2,6 +2,8 @@
 
 #include "base/log.h"
 #include "base/seconds.h"
+#include "http/url.h"
+#include "protocol/json_text.h"
 #include "serve/answer_routes.h"
 #include "serve/metrics.h"
 #include "serve/monitor_routes.h"
@@ -21,6 +23,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace hadal {
@@ -47,6 +50,10 @@ std::string_view bearer_token(std::string_view authorization) {
       std::equal(kScheme.begin(), kScheme.end(), authorization.begin(),
                  [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
   return is_bearer ? authorization.substr(kScheme.size()) : std::string_view{};
+}
+
+bool is_loopback_address(std::string_view host) {
+  return host == "::1" || is_loopback_host(host);
 }
 
 /// Whose forms an answer has. Paths that two protocols share tell by the client's version header.
@@ -144,6 +151,7 @@ class Server final : public ApiServer {
       HADAL_TRY(turns_.keep_in(stores_.turns_path, stores_.numerics));
     HttpServerOptions http = options_.http;
     http.error_page = [this](const HttpError& error) { return error_page(error); };
+    http.refuse_head = [this](const HttpRequest& head) { return refusal_of(head); };
     HADAL_ASSIGN(http_,
                  HttpServer::start(std::move(http), [this](HttpRequest&& request,
                                                            std::shared_ptr<HttpResponder> client) {
@@ -188,13 +196,13 @@ class Server final : public ApiServer {
   }
 
   /// What never became an exchange, in the form that the client expects.
-  HttpPage error_page(const HttpError& error) {
+  HttpResponse error_page(const HttpError& error) {
     const auto kind = error.status == 413   ? ApiError::Kind::too_large
                       : error.status >= 500 ? ApiError::Kind::server_error
                                             : ApiError::Kind::invalid_request;
     const std::string id = fresh_id("req_");
     metrics_.count_http(error.status);
-    return {response_headers(id, options_.cors_origin, "application/json"),
+    return {error.status, response_headers(id, options_.cors_origin, "application/json"),
             error_body({.kind = kind, .message = std::string(error.message)},
                        protocol_of(error.request), id)};
   }
@@ -208,13 +216,7 @@ class Server final : public ApiServer {
                       .metrics = metrics_,
                       .cors_origin = options_.cors_origin};
     const std::string& path = exchange.request.path;
-    if (exchange.request.method == "OPTIONS" && !options_.cors_origin.empty())
-      return preflight(exchange);
-    if (!is_open(path) && !is_authorised(exchange.request)) {
-      return exchange.refuse({.kind = ApiError::Kind::authentication,
-                              .message = "a valid API key is needed, as \"Authorization: Bearer "
-                                         "KEY\" or \"x-api-key: KEY\""});
-    }
+    if (is_preflight(exchange.request)) return preflight(exchange);
     Router::Match match = router_.find(exchange.request.method, path);
     if (match.handler != nullptr) {
       exchange.parameters = std::move(match.parameters);
@@ -226,6 +228,39 @@ class Server final : public ApiServer {
     exchange.refuse({.kind = ApiError::Kind::method_not_allowed,
                      .message = fmt::format("{} takes {}", path, match.allowed),
                      .allowed_methods = match.allowed});
+  }
+
+  bool is_preflight(const HttpRequest& request) const {
+    return request.method == "OPTIONS" && !options_.cors_origin.empty();
+  }
+
+  /// Asked before a body is read: whoever has no key cannot make the server hold one.
+  std::optional<HttpResponse> refusal_of(const HttpRequest& head) {
+    const auto error = objection_to(head);
+    if (!error) return std::nullopt;
+    Exchange exchange{.request = head,
+                      .responder = nullptr,
+                      .id = fresh_id("req_"),
+                      .protocol = protocol_of(head),
+                      .metrics = metrics_,
+                      .cors_origin = options_.cors_origin};
+    return exchange.refusal(*error);
+  }
+
+  std::optional<ApiError> objection_to(const HttpRequest& head) const {
+    const std::string_view host = head.header("host");
+    if (is_for_this_machine_alone_ && !host.empty() && !is_loopback_host(host)) {
+      return ApiError{.kind = ApiError::Kind::permission,
+                      .message = fmt::format(
+                          "this server answers to its own machine alone, as localhost, 127.0.0.1 "
+                          "or [::1]; the request is for {}. With --api-key it takes any name",
+                          valid_utf8(host))};
+    }
+    if (is_preflight(head) || is_open(head.path) || is_authorised(head)) return std::nullopt;
+    return ApiError{.kind = ApiError::Kind::authentication,
+                    .message =
+                        "a valid API key is needed, as \"Authorization: Bearer KEY\" or "
+                        "\"x-api-key: KEY\""};
   }
 
   static bool is_open(std::string_view path) {
@@ -261,6 +296,10 @@ class Server final : public ApiServer {
   }
 
   ApiServerOptions options_;
+  /// A page that a browser shows has names of its own resolve to 127.0.0.1, and then may read what
+  /// it gets (DNS rebinding). Its requests carry that name; a key keeps it out anyway.
+  const bool is_for_this_machine_alone_ =
+      options_.api_keys.empty() && is_loopback_address(options_.http.host);
   std::uint64_t started_ = unix_seconds();
   ServerMetrics metrics_;
   std::unique_ptr<AnswerGrammars> grammars_;

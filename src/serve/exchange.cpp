@@ -37,13 +37,18 @@ void Exchange::reply(std::string body, std::string_view content_type) {
 }
 
 void Exchange::refuse(const ApiError& error) {
+  HttpResponse response = refusal(error);
+  responder->respond(response.status, std::move(response.headers), std::move(response.body));
+}
+
+HttpResponse Exchange::refusal(const ApiError& error) {
   const int status = http_status(error, protocol);
   metrics.count_http(status);
   log_info("request", "id={} path={:?} status={} error=\"{}\"", id, request.path, status,
            openai_error_code(error));
   HttpHeaders all = headers("application/json");
   for (auto& header : error_headers(error)) all.push_back(std::move(header));
-  responder->respond(status, std::move(all), error_body(error, protocol, id));
+  return {status, std::move(all), error_body(error, protocol, id)};
 }
 
 }  // namespace hadal

@@ -36,6 +36,8 @@ struct Exchange {
   }
   void reply(std::string body, std::string_view content_type = "application/json");
   void refuse(const ApiError& error);
+  /// What refuse() responds with; counted and logged. Needs no responder.
+  HttpResponse refusal(const ApiError& error);
   void refuse(const Error& error) { refuse(api_error(error)); }
 };
 

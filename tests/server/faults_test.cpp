@@ -50,7 +50,8 @@ TEST_F(FaultsTest, AGigabyteIsRefusedBeforeItIsRead) {
   TestClient client(port());
 
   client.send(
-      "POST /v1/chat/completions HTTP/1.1\r\nHost: t\r\nContent-Length: 1073741824\r\n\r\n");
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+      "1073741824\r\n\r\n");
   client.send(std::string(1 << 20, 'x'));
 
   EXPECT_EQ(status_of(client), 413);
@@ -58,7 +59,8 @@ TEST_F(FaultsTest, AGigabyteIsRefusedBeforeItIsRead) {
 
 TEST_F(FaultsTest, AnEndlessChunkedBodyIsCut) {
   TestClient client(port());
-  client.send("POST /v1/messages HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
+  client.send(
+      "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
   const std::string chunk = fmt::format("100000\r\n{}\r\n", std::string(1 << 20, 'x'));
 
   for (int i = 0; i < 80; ++i) client.send(chunk);  // more than the limit of 64 MiB
@@ -68,12 +70,41 @@ TEST_F(FaultsTest, AnEndlessChunkedBodyIsCut) {
 
 TEST_F(FaultsTest, AHundredThousandHeadersAreRefused) {
   TestClient client(port());
-  std::string head = "GET /health HTTP/1.1\r\nHost: t\r\n";
+  std::string head = "GET /health HTTP/1.1\r\nHost: localhost\r\n";
   for (int i = 0; i < 100000; ++i) head += fmt::format("X-{}: y\r\n", i);
 
   client.send(head.append("\r\n"));
 
   EXPECT_EQ(status_of(client), 431);
+}
+
+TEST_F(FaultsTest, WhoHasNoKeySendsNoBody) {
+  ApiServerOptions options;
+  options.api_keys = {"secret"};
+  const BuiltinServer closed(options);
+  TestClient client(closed.port());
+
+  client.send("POST /v1/messages HTTP/1.1\r\nHost: h\r\nContent-Length: 60000000\r\n\r\n");
+
+  EXPECT_EQ(status_of(client), 401) << "and waits for nothing";
+}
+
+// A page in a browser on this machine may have its own name lead here (DNS rebinding).
+TEST_F(FaultsTest, WithoutAKeyItAnswersToItsOwnNamesAlone) {
+  const auto with_host = [&](const BuiltinServer& server, std::string_view host) {
+    TestClient client(server.port());
+    client.send(
+        fmt::format("GET /v1/models HTTP/1.1\r\nHost: {}\r\nx-api-key: secret\r\n\r\n", host));
+    return status_of(client);
+  };
+
+  for (const char* own : {"localhost", "localhost:1234", "127.0.0.1:80", "[::1]:8080"})
+    EXPECT_EQ(with_host(server_, own), 200) << own;
+  for (const char* other : {"evil.example:8080", "127.0.0.1.evil.example", "0.0.0.0"})
+    EXPECT_EQ(with_host(server_, other), 403) << other;
+  ApiServerOptions options;
+  options.api_keys = {"secret"};
+  EXPECT_EQ(with_host(BuiltinServer(options), "hadal.example"), 200) << "a key keeps others out";
 }
 
 TEST_F(FaultsTest, InvalidUtf8IsRefusedByNameOfTheField) {
