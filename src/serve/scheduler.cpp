@@ -26,6 +26,10 @@ constexpr std::size_t kMaxRememberedTokens = 16 << 20;
 /// Weight of the newest pass in the smoothed speed.
 constexpr double kNewest = 0.2;
 
+double mebibytes(std::size_t n_bytes) {
+  return static_cast<double>(n_bytes) / (1 << 20);
+}
+
 }  // namespace
 
 std::string_view prefix_miss_name(PrefixMiss miss) {
@@ -55,13 +59,19 @@ struct Scheduler::Task {
   std::optional<SequenceState> state{};
   Batch::Slot slot = 0;
   std::size_t n_restored = 0;  ///< of `tokens`, when it took its slot last
+  std::size_t n_reserved = 0;  ///< tokens for which it took pages then
   std::size_t n_told = 0;      ///< of the prompt, by on_prefill
+  std::size_t n_scored = 0;    ///< of the prompt, by on_prompt_token
   bool was_passed = false;     ///< by a shorter prompt: happens once
   bool is_cancelled = false;
   JobEnd end{};
 
   std::size_t n_prompt() const { return job.prompt.size(); }
   std::size_t most_tokens() const { return job.max_tokens == 0 ? 1 : job.max_tokens; }
+  /// That it is likely to have in the end.
+  std::size_t n_expected() const {
+    return tokens.size() + std::min(most_tokens() - n_said, kExpectedAnswer);
+  }
 };
 
 Scheduler::Scheduler(Model& model, const SchedulerOptions& options)
@@ -71,7 +81,7 @@ Scheduler::Scheduler(Model& model, const SchedulerOptions& options)
       batch_(model),
       cache_(
           {.max_bytes = options.state_bytes, .max_tokens = kMaxRememberedTokens},
-          [&model] { return model.page_bytes(); },
+          [this] { return taken_bytes(); },
           {.store = options.snapshots, .new_sequence = [&model] { return model.new_sequence(); }}) {
   HADAL_CHECK(options_.state_bytes > 0 && options_.n_slots > 0, "a server has room for a sequence");
   state_.slots.resize(options_.n_slots);
@@ -80,12 +90,16 @@ Scheduler::Scheduler(Model& model, const SchedulerOptions& options)
 }
 
 Scheduler::~Scheduler() {
+  stop();
+}
+
+void Scheduler::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = draining_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 Result<Scheduler::JobId> Scheduler::submit(Job job) {
@@ -95,6 +109,14 @@ Result<Scheduler::JobId> Scheduler::submit(Job job) {
   if (n_unfinished_ >= options_.max_queue + options_.n_slots) {
     return error(ErrorCode::out_of_memory, "{} requests wait already; try again later",
                  n_unfinished_);
+  }
+  // What waited for room that can never be would hold up all others.
+  const std::size_t n_bytes = empty_.bytes_at(job.prompt.size());
+  if (n_bytes > options_.state_bytes) {
+    return error(ErrorCode::invalid_argument,
+                 "the {} tokens of the prompt need {:.1f} MiB of state, and this server has {:.1f} "
+                 "MiB for that (--state-mib)",
+                 job.prompt.size(), mebibytes(n_bytes), mebibytes(options_.state_bytes));
   }
   auto task = std::make_unique<Task>();
   task->id = ++last_id_;
@@ -123,7 +145,7 @@ bool Scheduler::between_passes(std::function<void()> work) {
 void Scheduler::drain(double seconds) {
   std::unique_lock lock(mutex_);
   draining_ = true;
-  const auto done = [&] { return n_unfinished_ == 0; };
+  const auto done = [&] { return n_unfinished_ == 0 && side_work_.empty() && !in_side_work_; };
   if (changed_.wait_for(lock, std::chrono::duration<double>(seconds), done)) return;
   stopping_ = true;
   changed_.notify_all();
@@ -159,8 +181,13 @@ void Scheduler::loop() {
   publish();
   // What work holds may be the engine thread's alone, as the states of sequences are.
   std::unique_lock lock(mutex_);
-  const auto undone = std::move(side_work_);
+  auto undone = std::exchange(side_work_, {});
+  in_side_work_ = true;
   lock.unlock();
+  undone.clear();
+  lock.lock();
+  in_side_work_ = false;
+  changed_.notify_all();
 }
 
 /// Waits while there is nothing to do. False: the end.
@@ -180,11 +207,19 @@ bool Scheduler::take_inbox() {
   return !stopping_;
 }
 
+/// One piece: however many ask for it, running answers get their next token after each.
 void Scheduler::do_side_work() {
   std::unique_lock lock(mutex_);
-  const auto all = std::exchange(side_work_, {});
+  if (side_work_.empty()) return;
+  auto work = std::move(side_work_.front());
+  side_work_.pop_front();
+  in_side_work_ = true;
   lock.unlock();
-  for (const auto& work : all) work();
+  work();
+  work = nullptr;  // with what it holds, before anybody takes it for done
+  lock.lock();
+  in_side_work_ = false;
+  changed_.notify_all();
 }
 
 void Scheduler::apply_cancels() {
@@ -221,12 +256,16 @@ Scheduler::Task* Scheduler::next_to_admit() {
 /// Whether there is state for it beside the running ones; snapshots give way.
 bool Scheduler::fits(const Task& task) const {
   if (running_.empty()) return true;
-  const auto need = [&](const Task& t, std::size_t n_more) {
-    return (t.state ? *t.state : empty_).bytes_at(t.tokens.size() + n_more);
-  };
-  std::size_t total = need(task, std::min(task.most_tokens(), kExpectedAnswer));
-  for (const auto& other : running_) total += need(*other, 0);
+  std::size_t total = empty_.bytes_at(task.n_expected());
+  for (const auto& other : running_)
+    total += empty_.bytes_at(std::max(other->tokens.size(), other->n_reserved));
   return total <= options_.state_bytes;
+}
+
+/// Of pages, whoever holds them, and of running sequences beside those: what snapshots leave room
+/// for.
+std::size_t Scheduler::taken_bytes() const {
+  return model_.page_bytes() + running_.size() * empty_.tail_bytes();
 }
 
 void Scheduler::admit() {
@@ -257,6 +296,7 @@ void Scheduler::start(std::unique_ptr<Task> task) {
   if (task->job.uses_cache && !task->job.scores_prompt)
     match = cache_.find(task->tokens, task->tokens.size() - 1);
   task->n_restored = match.n_restored();
+  task->n_reserved = task->n_expected();
   task->state.emplace(match.state ? match.state->clone() : empty_.clone());
   if (is_first) {
     PrefixUse& use = task->end.prefix;
@@ -313,7 +353,10 @@ GenerationRequest Scheduler::request_of(Task& task, std::size_t n_restored) {
                                 : SnapshotKind::interval);
   };
   if (task.job.scores_prompt && task.n_said == 0) {
-    request.on_prompt_token = [&task](const TokenChoice& choice) {
+    // After a preemption the prompt is read from its beginning; what was told is told.
+    request.on_prompt_token = [&task, n = std::size_t{0}](const TokenChoice& choice) mutable {
+      if (n++ < task.n_scored) return;
+      ++task.n_scored;
       task.job.listener->on_prompt_token(choice);
     };
   }
@@ -417,8 +460,10 @@ void Scheduler::tell_progress() {
     }
     const std::size_t done =
         std::min(task->n_restored + batch_.n_prompt_done(task->slot), task->n_prompt());
-    if (done == task->n_told) continue;
-    served_[task->job.client] += static_cast<double>(done - std::min(done, task->n_told));
+    if (done <= task->n_told) continue;  // less after a preemption: read again, told already
+    // Nobody pays for tokens that were restored: they cost no pass.
+    const std::size_t n_paid = std::max(task->n_told, task->n_restored);
+    served_[task->job.client] += static_cast<double>(done - std::min(done, n_paid));
     task->n_told = done;
     task->job.listener->on_prefill(done, task->n_prompt());
   }
@@ -443,9 +488,8 @@ void Scheduler::keep_snapshot(const Task& task) {
 }
 
 void Scheduler::preempt_if_short() {
-  cache_.shrink();
-  const auto total = [&] { return model_.page_bytes() + running_.size() * empty_.tail_bytes(); };
-  while (running_.size() > 1 && total() > options_.state_bytes) {
+  cache_.shrink();  // counts what runs: no snapshot is left when that alone is too much
+  while (running_.size() > 1 && taken_bytes() > options_.state_bytes) {
     const auto youngest =
         std::max_element(running_.begin(), running_.end(),
                          [](const auto& a, const auto& b) { return a->id < b->id; });
@@ -454,6 +498,18 @@ void Scheduler::preempt_if_short() {
     preempt(*task);
     waiting_.push_back(std::move(task));
   }
+  if (running_.size() == 1 && taken_bytes() > options_.state_bytes) end_if_too_large();
+}
+
+/// A sequence that has all the state there is goes no further. (Its prompt had room.)
+void Scheduler::end_if_too_large() {
+  Task& task = *running_.front();
+  if (task.n_said == 0 || task.state->bytes() <= options_.state_bytes) return;
+  Generation generation = batch_.remove(task.slot);
+  generation.stop_reason = StopReason::length;
+  keep_snapshot(task);  // on disk, if there is one
+  end(task, generation);
+  running_.clear();
 }
 
 void Scheduler::preempt(Task& task) {

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -65,16 +66,21 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   /// Queues a job; its listener hears the rest. Errors: out_of_memory (the queue is full: try
-  /// later; or it needs more state than there can be), unsupported (draining). Any thread.
+  /// later), invalid_argument (its prompt alone needs more state than there can be), unsupported
+  /// (draining). Any thread. An answer that outgrows the state on its own ends as at its limit.
   Result<JobId> submit(Job job);
   /// Ends a job before its next pass; unknown ids are ignored. Any thread.
   void cancel(JobId id);
-  /// Has `work` done on the engine's thread, before the next pass; that waits for it. False when
-  /// the scheduler ends: it will not be done. Any thread.
+  /// Has `work` done on the engine's thread, before a pass that waits for it; one piece of all that
+  /// is asked for before each pass, in order. False when the scheduler ends: it will not be done.
+  /// Any thread.
   bool between_passes(std::function<void()> work);
-  /// Takes no new jobs, and waits until the others have ended or `seconds` are over; cancels the
-  /// rest. Any thread but the engine's.
+  /// Takes no new jobs, and waits until the others and the work between passes have ended or
+  /// `seconds` are over; cancels the rest. Any thread but the engine's.
   void drain(double seconds);
+  /// Cancels what is left and ends the engine's thread: when this returns, it has called the last
+  /// listener, and what its work held is gone. Any thread but the engine's, one at a time.
+  void stop();
 
   SchedulerState state() const;    ///< any thread
   SchedulerTotals totals() const;  ///< any thread
@@ -90,6 +96,7 @@ class Scheduler {
   void admit();
   Task* next_to_admit();
   bool fits(const Task& task) const;
+  std::size_t taken_bytes() const;
   void start(std::unique_ptr<Task> task);
   GenerationRequest request_of(Task& task, std::size_t n_restored);
   std::vector<std::size_t> marks_of(const Task& task, std::size_t n_restored) const;
@@ -98,6 +105,7 @@ class Scheduler {
   void tell_progress();
   void collect_ended();
   void preempt_if_short();
+  void end_if_too_large();
   void preempt(Task& task);
   void keep_snapshot(const Task& task);
   void end(Task& task, const Generation& generation);
@@ -112,7 +120,8 @@ class Scheduler {
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Task>> inbox_;
   std::vector<JobId> cancels_;
-  std::vector<std::function<void()>> side_work_;
+  std::deque<std::function<void()>> side_work_;
+  bool in_side_work_ = false;
   std::size_t n_unfinished_ = 0;
   JobId last_id_ = 0;
   bool draining_ = false;

@@ -10,6 +10,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <map>
 #include <thread>
@@ -164,7 +167,8 @@ TEST_F(SchedulerTest, SnapshotsOnDiskChangeNoBit) {
         SnapshotStore::open({.folder = folder.path(), .numerics = 1, .max_bytes = 64u << 20});
     ASSERT_TRUE(store) << store.error().message;
     auto options = roomy();
-    options.state_bytes = 1;  // no snapshot stays in memory
+    // Room for the sequence that runs: what it needs, snapshots of others give up.
+    options.state_bytes = model().new_sequence().bytes_at(150 + 20 + 9 * 11 + 8);
     options.snapshots = store->get();
     Scheduler scheduler(model(), options);
     for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -197,6 +201,218 @@ TEST_F(SchedulerTest, WorkBetweenPassesIsDoneOnTheEnginesThread) {
   EXPECT_EQ(listener->wait().outcome, JobOutcome::length);
   scheduler.drain(0);
   EXPECT_FALSE(scheduler.between_passes([] {}));
+}
+
+TEST_F(SchedulerTest, OnePieceOfWorkIsDoneBeforeEachPass) {
+  Scheduler scheduler(model(), roomy());
+  Job j = job(golden_tokens(1, 20, kVocab), 5000);
+  auto listener = std::make_shared<Listener>();
+  std::promise<void> is_running, is_asked, is_done;
+  listener->at_token = [&](std::size_t n) {
+    if (n != 5) return;
+    is_running.set_value();
+    is_asked.get_future().wait();  // so that all wait at once
+  };
+  j.listener = listener;
+  const auto id = scheduler.submit(std::move(j));
+  ASSERT_TRUE(id);
+  is_running.get_future().wait();
+  std::vector<std::uint64_t> n_passes;
+  for (std::size_t i = 0; i < 6; ++i) {
+    scheduler.between_passes([&] {
+      n_passes.push_back(scheduler.totals().n_passes);
+      if (n_passes.size() == 6) is_done.set_value();
+    });
+  }
+  is_asked.set_value();
+  is_done.get_future().wait();
+
+  for (std::size_t i = 1; i < n_passes.size(); ++i)
+    EXPECT_EQ(n_passes[i], n_passes[i - 1] + 1) << "a pass in between";
+  scheduler.cancel(*id);
+  listener->wait();
+}
+
+TEST_F(SchedulerTest, DrainsWorkBetweenPassesToo) {
+  Scheduler scheduler(model(), roomy());
+  std::promise<void> begun, go_on;
+  std::atomic<bool> is_done{false};
+  auto held = std::make_shared<int>(0);
+  scheduler.between_passes([&, held] {
+    begun.set_value();
+    go_on.get_future().wait();
+    is_done = true;
+  });
+  scheduler.between_passes([held] {});
+  begun.get_future().wait();
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    go_on.set_value();
+  });
+
+  scheduler.drain(0);
+
+  EXPECT_TRUE(is_done);
+  EXPECT_EQ(held.use_count(), 1) << "what work holds is gone, done or not";
+  later.join();
+  scheduler.stop();
+  scheduler.stop();
+}
+
+TEST_F(SchedulerTest, RefusesAPromptThatNeedsMoreStateThanThereIs) {
+  auto options = roomy();
+  options.state_bytes = model().new_sequence().bytes_at(500);
+  Scheduler scheduler(model(), options);
+  Job j = job(golden_tokens(1, 2000, kVocab));
+  j.listener = std::make_shared<Listener>();
+
+  const auto refused = scheduler.submit(std::move(j));
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument) << "later it is no smaller";
+  EXPECT_NE(refused.error().message.find("2000 tokens"), std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(submit(scheduler, job(golden_tokens(1, 400, kVocab), 5))->wait().outcome,
+            JobOutcome::length);
+}
+
+TEST_F(SchedulerTest, AnAnswerEndsWhereItHasAllTheStateThereIs) {
+  const Job j = job(golden_tokens(1, 40, kVocab), 1500);
+  const Tokens expected = alone(j);
+  auto options = roomy();
+  options.state_bytes = model().new_sequence().bytes_at(600);
+  Scheduler scheduler(model(), options);
+
+  const auto listener = submit(scheduler, j);
+
+  EXPECT_EQ(listener->wait().outcome, JobOutcome::length);
+  EXPECT_GT(listener->tokens.size(), 500u);
+  ASSERT_LT(listener->tokens.size(), 800u);
+  EXPECT_TRUE(std::equal(listener->tokens.begin(), listener->tokens.end(), expected.begin()));
+  EXPECT_EQ(submit(scheduler, job(golden_tokens(1, 40, kVocab), 5))->wait().outcome,
+            JobOutcome::length)
+      << "and the next one runs";
+}
+
+TEST_F(SchedulerTest, SnapshotsGoBeforeAnybodyIsPreempted) {
+  const SequenceState empty = model().new_sequence();
+  const std::size_t tail = empty.tail_bytes();
+  const auto pages = [&](std::size_t n_tokens) { return empty.bytes_at(n_tokens) - tail; };
+  auto options = roomy();
+  // The pages of all, and the tails of the two snapshots, but not those of three that run as well.
+  options.state_bytes = pages(2019) + 3 * pages(40 + 300 + 32) + 2 * tail;
+  ASSERT_LT(3 * empty.bytes_at(40 + 300 + 32), options.state_bytes) << "the three fit";
+  Scheduler scheduler(model(), options);
+  submit(scheduler, job(golden_tokens(3, 2000, kVocab), 20))->wait();
+  std::vector<std::shared_ptr<Listener>> listeners;
+  for (std::size_t i = 0; i < 3; ++i) {
+    Job j = job(golden_tokens(7 * i, 40, kVocab), 300);
+    j.uses_cache = false;
+    listeners.push_back(submit(scheduler, std::move(j)));
+  }
+
+  for (const auto& listener : listeners) EXPECT_EQ(listener->wait().outcome, JobOutcome::length);
+
+  EXPECT_EQ(scheduler.totals().n_preemptions, 0u);
+}
+
+TEST_F(SchedulerTest, RestoredTokensCostNobodyHisTurn) {
+  auto options = roomy();
+  options.n_slots = 1;
+  Scheduler scheduler(model(), options);
+  const Tokens known = golden_tokens(1, 900, kVocab);
+  submit(scheduler, job(known, 2))->wait();
+  const auto longer = [&](std::size_t first) {
+    Tokens tokens = known;
+    const Tokens more = golden_tokens(first, 100, kVocab);
+    tokens.insert(tokens.end(), more.begin(), more.end());
+    return tokens;
+  };
+  std::vector<std::string> order;
+  std::vector<std::shared_ptr<Listener>> listeners;
+  std::promise<void> is_running, is_asked;
+  const auto ask = [&](std::string client, Tokens prompt) {
+    Job j = job(std::move(prompt), 2);
+    j.client = client;
+    auto listener = std::make_shared<Listener>();
+    listener->at_token = [&, client](std::size_t n) {
+      if (n == 1) order.push_back(client);
+    };
+    j.listener = listener;
+    ASSERT_TRUE(scheduler.submit(std::move(j)));
+    listeners.push_back(std::move(listener));
+  };
+  auto first = std::make_shared<Listener>();
+  first->at_token = [&](std::size_t n) {
+    if (n != 1) return;
+    is_running.set_value();
+    is_asked.get_future().wait();
+  };
+  Job blocker = job(golden_tokens(5, 10, kVocab), 2);
+  blocker.client = "blocker";
+  blocker.listener = first;
+  ASSERT_TRUE(scheduler.submit(std::move(blocker)));
+  is_running.get_future().wait();
+
+  ask("restored", longer(1));                         // computes 100 tokens, in two passes
+  ask("computed", golden_tokens(2000, 300, kVocab));  // all 300
+  ask("computed", golden_tokens(3000, 300, kVocab));
+  ask("restored", longer(2));
+  is_asked.set_value();
+  first->wait();
+  for (const auto& listener : listeners) listener->wait();
+
+  const std::vector<std::string> expected{"restored", "computed", "restored", "computed"};
+  EXPECT_EQ(order, expected);
+}
+
+/// Counts scores, too.
+class ScoreListener final : public JobListener {
+ public:
+  void on_prefill(std::size_t done, std::size_t) override { told.push_back(done); }
+  void on_prompt_token(const TokenChoice& choice) override { scored.push_back(choice.token); }
+  bool on_token(const TokenChoice&) override { return true; }
+  void on_end(const JobEnd& end) override { ended.set_value(end); }
+
+  std::vector<std::size_t> told;
+  Tokens scored;
+  std::promise<JobEnd> ended;
+};
+
+TEST_F(SchedulerTest, APreemptedPromptIsScoredOnce) {
+  auto options = roomy();
+  options.n_slots = 2;
+  options.max_batch_tokens = 16;
+  const SequenceState empty = model().new_sequence();
+  options.state_bytes = empty.bytes_at(1200) + empty.bytes_at(1600);
+  Scheduler scheduler(model(), options);
+  std::promise<void> is_long, is_asked;
+  auto growing = std::make_shared<Listener>();
+  growing->at_token = [&](std::size_t n) {
+    if (n != 1230) return;  // it has nearly filled the page that was its last when this one fits
+    is_long.set_value();
+    is_asked.get_future().wait();
+  };
+  Job old = job(golden_tokens(1, 40, kVocab), 1400);
+  old.uses_cache = false;
+  old.listener = growing;
+  ASSERT_TRUE(scheduler.submit(std::move(old)));
+  is_long.get_future().wait();
+  Job young = job(golden_tokens(7, 1590, kVocab), 1);
+  young.scores_prompt = true;
+  young.uses_cache = false;
+  const Tokens prompt = young.prompt;
+  const auto scores = std::make_shared<ScoreListener>();
+  young.listener = scores;
+  ASSERT_TRUE(scheduler.submit(std::move(young)));
+  is_asked.set_value();
+
+  const JobEnd end = scores->ended.get_future().get();
+
+  EXPECT_EQ(end.n_preemptions, 1u);
+  EXPECT_EQ(scores->scored, Tokens(prompt.begin() + 1, prompt.end()));
+  EXPECT_TRUE(std::is_sorted(scores->told.begin(), scores->told.end()));
+  growing->wait();
 }
 
 TEST_F(SchedulerTest, AContinuedConversationComputesOnlyWhatIsNew) {
@@ -242,7 +458,7 @@ TEST_F(SchedulerTest, PreemptedAnswersGoOnUnchanged) {
   }
   auto options = roomy();
   // Room for three when they begin, not when they end.
-  options.state_bytes = model().new_sequence().bytes_at(40 + 1500) * 5 / 2;
+  options.state_bytes = model().new_sequence().bytes_at(40 + 1024) * 3;
   Scheduler scheduler(model(), options);
   std::vector<std::shared_ptr<Listener>> listeners;
   for (const Job& j : jobs) listeners.push_back(submit(scheduler, j));
