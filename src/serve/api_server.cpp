@@ -123,7 +123,7 @@ class Server final : public ApiServer {
                            .version = options_.version}),
         monitor_(context_, engine.expert_counter(), stores_.snapshots.get(),
                  {.model_name = options_.model_name, .started_seconds = started_}),
-        worlds_(engine, tokenizer, scheduler_) {
+        worlds_(engine, tokenizer, scheduler_, 2 * options_.scheduler.n_slots) {
     answers_.add_to(router_);
     stored_.add_to(router_);
     native_.add_to(router_);
@@ -133,16 +133,18 @@ class Server final : public ApiServer {
     ticker_ = std::thread([this] { tick(); });
   }
 
+  /// First what calls answers (the ticker), then what makes them (the engine's thread), then the
+  /// connections that these hold: no one may find the next one gone.
   ~Server() override {
-    if (http_) http_->stop_accepting();
-    scheduler_.drain(0);
-    http_.reset();
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
     stopped_.notify_all();
     ticker_.join();
+    if (http_) http_->stop_accepting();
+    scheduler_.stop();
+    http_.reset();
   }
 
   /// Errors: those of opening the file of turns, and of HttpServer::start.

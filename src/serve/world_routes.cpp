@@ -11,6 +11,7 @@
 #include "worlds/generator.h"
 #include "worlds/phrase.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <atomic>
@@ -58,12 +59,13 @@ Result<WorldRequest> parse_world_request(std::string_view text) {
 class WorldRun : public std::enable_shared_from_this<WorldRun> {
  public:
   WorldRun(Engine& engine, const Tokenizer& tokenizer, Scheduler& scheduler, WorldRequest request,
-           Exchange exchange)
+           Exchange exchange, std::shared_ptr<void> place)
       : engine_(engine),
         tokenizer_(tokenizer),
         scheduler_(scheduler),
         request_(std::move(request)),
         exchange_(std::move(exchange)),
+        place_(std::move(place)),
         world_(worlds::generate_world(request_.key, builtin_worlds().world)) {}
 
   /// Errors: a fact that this world does not know.
@@ -136,6 +138,7 @@ class WorldRun : public std::enable_shared_from_this<WorldRun> {
   Scheduler& scheduler_;
   WorldRequest request_;
   Exchange exchange_;
+  std::shared_ptr<void> place_;  ///< held
   worlds::World world_;
   std::optional<worlds::Literal> change_;  ///< still to come
   std::optional<ToldEpisode> episode_;
@@ -145,8 +148,9 @@ class WorldRun : public std::enable_shared_from_this<WorldRun> {
 
 }  // namespace
 
-WorldRoutes::WorldRoutes(Engine& engine, const Tokenizer& tokenizer, Scheduler& scheduler)
-    : engine_(engine), tokenizer_(tokenizer), scheduler_(scheduler) {
+WorldRoutes::WorldRoutes(Engine& engine, const Tokenizer& tokenizer, Scheduler& scheduler,
+                         std::size_t max_running)
+    : engine_(engine), tokenizer_(tokenizer), scheduler_(scheduler), max_running_(max_running) {
   if (const auto stops = find_stop_tokens(tokenizer); !stops) refusal_ = stops.error().message;
 }
 
@@ -166,13 +170,27 @@ void WorldRoutes::list(Exchange& exchange) {
                             {"trained_depth", builtin_worlds().trained_depth}}));
 }
 
+/// Null: there is none.
+std::shared_ptr<void> WorldRoutes::take_place() {
+  if (++*n_running_ > max_running_) {
+    --*n_running_;
+    return nullptr;
+  }
+  return {n_running_.get(), [n = n_running_](void*) { --*n; }};
+}
+
 void WorldRoutes::play(Exchange& exchange) {
   if (!refusal_.empty())
     return exchange.refuse({.kind = ApiError::Kind::not_supported, .message = refusal_});
   auto request = parse_world_request(exchange.request.body);
   if (!request) return exchange.refuse(request.error());
-  const auto run =
-      std::make_shared<WorldRun>(engine_, tokenizer_, scheduler_, std::move(*request), exchange);
+  auto place = take_place();
+  if (!place) {
+    return exchange.refuse(
+        too_many_requests(fmt::format("{} episodes are being played already", max_running_), 2));
+  }
+  const auto run = std::make_shared<WorldRun>(engine_, tokenizer_, scheduler_, std::move(*request),
+                                              exchange, std::move(place));
   const auto started = run->start();
   if (!started) exchange.refuse(started.error());
 }
