@@ -24,7 +24,10 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
+
+#include <sys/stat.h>
 
 namespace hadal {
 namespace {
@@ -75,6 +78,17 @@ struct Stores {
   std::uint64_t numerics = 0;
 };
 
+/// For its owner alone if it is new; one that is there is as its owner wants it.
+Result<void> make_private_folder(const std::filesystem::path& folder) {
+  std::error_code failed;
+  const bool is_new = std::filesystem::create_directories(folder, failed);
+  if (failed) {
+    return error(ErrorCode::io_error, "{}: cannot be made: {}", folder.string(), failed.message());
+  }
+  if (is_new) ::chmod(folder.c_str(), S_IRWXU);
+  return {};
+}
+
 Result<Stores> open_stores(Engine& engine, const ApiServerOptions& options) {
   Stores stores;
   if (!options.trace.empty()) {
@@ -85,6 +99,7 @@ Result<Stores> open_stores(Engine& engine, const ApiServerOptions& options) {
     return stores;
   }
   const std::filesystem::path folder(options.store);
+  HADAL_TRY(make_private_folder(folder));
   HADAL_ASSIGN(stores.numerics, numerics_of(engine));
   HADAL_ASSIGN(stores.snapshots, SnapshotStore::open({.folder = folder / "snapshots",
                                                       .numerics = stores.numerics,

@@ -54,12 +54,13 @@ class SqliteStore final : public ResponseStore {
       return error(ErrorCode::bad_format, "a response object with its output was expected");
     const std::lock_guard lock(mutex_);
     HADAL_TRY(database_->execute("BEGIN IMMEDIATE"));
-    const auto written = write(response, body["output"]);
-    if (!written) {
+    auto written = write(response, body["output"]);
+    if (written) written = database_->execute("COMMIT");
+    if (!written) {  // a COMMIT that fails may leave the transaction open, and all later ones shut
+                     // out
       (void)database_->execute("ROLLBACK");
       return written.error();
     }
-    HADAL_TRY(database_->execute("COMMIT"));
     return forget();
   }
 

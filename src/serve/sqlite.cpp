@@ -11,10 +11,12 @@
 namespace hadal {
 namespace {
 
-/// SQLite makes files by the umask; private texts get a mode of their own.
+/// SQLite makes files by the umask; private texts get a mode of their own, old files too. (Its
+/// files beside this one take over the mode.)
 Result<void> make_private(const std::string& path) {
   const int file = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file < 0) return error(ErrorCode::io_error, "{}: cannot be opened for writing", path);
+  ::fchmod(file, S_IRUSR | S_IWUSR);  // fails for a file of another owner: it is as they want it
   ::close(file);
   return {};
 }

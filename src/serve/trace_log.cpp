@@ -15,6 +15,9 @@ namespace hadal {
 
 Result<std::unique_ptr<TraceLog>> TraceLog::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  struct stat status {};
+  const bool is_file = fd >= 0 && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  if (is_file) ::fchmod(fd, S_IRUSR | S_IWUSR);  // of an old file, too; no pipe or terminal
   std::FILE* file = fd < 0 ? nullptr : ::fdopen(fd, "a");
   if (file == nullptr) {
     return error(ErrorCode::io_error, "{}: cannot be opened for writing: {}", path,

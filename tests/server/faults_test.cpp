@@ -4,12 +4,17 @@
 #include "base/random.h"
 #include "base/temporary_directory_for_test.h"
 #include "http/client_for_test.h"
+#include "serve/router.h"
+#include "serve/world_routes.h"
 #include "serve_builtin.h"
 
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
+#include <memory>
 #include <thread>
 
 namespace hadal {
@@ -219,6 +224,54 @@ TEST_F(FaultsTest, MutatedRequestsGetAnAnswerInJson) {
   }
 }
 
+// --- Worlds
+
+/// Keeps the status; for handlers without a connection.
+class StatusResponder final : public HttpResponder {
+ public:
+  void respond(int status, HttpHeaders, std::string) override { told.set_value(status); }
+  void start(int, HttpHeaders) override {}
+  void write(std::string) override {}
+  void end() override {}
+  void on_gone(std::function<void()>) override {}
+  void post(std::function<void()> work) override { work(); }
+
+  std::promise<int> told;
+};
+
+TEST(WorldFaults, EpisodesBeyondTheirPlacesAreRefused) {
+  Scheduler scheduler(BuiltinServer::engine().model(), {.state_bytes = 64u << 20});
+  WorldRoutes worlds(BuiltinServer::engine(), BuiltinServer::tokenizer(), scheduler, 2);
+  Router router;
+  worlds.add_to(router);
+  ServerMetrics metrics("m");
+  const auto play = [&] {
+    auto client = std::make_shared<StatusResponder>();
+    Exchange exchange{.request = {.method = "POST",
+                                  .path = "/worlds/play",
+                                  .query = "",
+                                  .headers = {},
+                                  .body = R"({"seed": 1})",
+                                  .client = ""},
+                      .responder = client,
+                      .id = "req",
+                      .metrics = metrics,
+                      .cors_origin = ""};
+    (*router.find("POST", "/worlds/play").handler)(exchange);
+    return client->told.get_future();
+  };
+  std::promise<void> go_on;
+  scheduler.between_passes([&] { go_on.get_future().wait(); });  // no episode goes on meanwhile
+
+  auto first = play(), second = play(), third = play();
+
+  EXPECT_EQ(third.get(), 429);
+  go_on.set_value();
+  EXPECT_EQ(first.get(), 200);
+  EXPECT_EQ(second.get(), 200);
+  scheduler.drain(0);  // what has answered may still hold its place
+}
+
 // --- Disks
 
 class StoreFaultsTest : public testing::Test {
@@ -291,6 +344,26 @@ TEST_F(StoreFaultsTest, DamagedSnapshotsAreAColdStart) {
   }
   const BuiltinServer cold;
   EXPECT_EQ(again["messages"], next_turn(cold.port(), conversation)["messages"]);
+}
+
+TEST_F(StoreFaultsTest, WhatClientsSaidIsForTheOwnerAlone) {
+  const auto others = [](const fs::path& path) {
+    return fs::status(path).permissions() & (fs::perms::group_all | fs::perms::others_all);
+  };
+  ApiServerOptions options = with_store();
+  options.trace = (directory_.path() / "trace").string();
+  std::ofstream(options.trace) << "from before\n";
+  fs::permissions(options.trace, fs::perms{0644});
+  {
+    const BuiltinServer server(options);
+    EXPECT_EQ(others(folder_), fs::perms::none);
+  }
+  fs::permissions(folder_ / "responses.sqlite", fs::perms{0644});
+
+  const BuiltinServer server(options);
+
+  for (const fs::path& path : {fs::path(options.trace), folder_ / "responses.sqlite"})
+    EXPECT_EQ(others(path), fs::perms::none) << path;
 }
 
 TEST_F(StoreFaultsTest, AnUnusableStoreIsSaidAtTheStart) {
