@@ -102,8 +102,8 @@ class AnswerTask::Choice final : public JobListener {
 
   void on_end(const JobEnd& end) override {
     show_echo();
-    const bool at_limit =
-        end.outcome == JobOutcome::length || end.outcome == JobOutcome::no_token || is_loop_;
+    // A call that was not written to its end must not be taken for one.
+    const bool at_limit = end.outcome != JobOutcome::stopped || is_loop_;
     ParsedCompletion parsed = reader_.finish(at_limit ? GenerationEnd::limit : GenerationEnd::stop);
     tell(std::move(parsed.last_events));
     std::vector<TokenLogprob> last_logprobs = logprobs_.take_rest();
@@ -288,6 +288,7 @@ Job AnswerTask::job_of(std::size_t choice) const {
 }
 
 void AnswerTask::cancel() {
+  was_cancelled_ = true;
   for (const Scheduler::JobId job : jobs_) context_.scheduler.cancel(job);
 }
 
@@ -371,7 +372,11 @@ void AnswerTask::count_prefix(std::size_t choice, const PrefixUse& use) {
 
 void AnswerTask::complete() {
   if (has_failed_) return;
-  if (error_) return fail(*error_);
+  if (error_) return fail(api_error(*error_));
+  if (sum_.outcome == JobOutcome::cancelled && !was_cancelled_) {
+    return fail({.kind = ApiError::Kind::overloaded,
+                 .message = "the server is ending, and so the answer is not complete"});
+  }
   answer_.is_cancelled = sum_.outcome == JobOutcome::cancelled;
   answer_.usage.n_cached_tokens = n_cached_;
   answer_.timings = Timings{.prefill_seconds = sum_.times.prefill_seconds,
@@ -395,9 +400,8 @@ void AnswerTask::complete() {
   context_.metrics.count_http(200);
 }
 
-void AnswerTask::fail(const Error& error) {
+void AnswerTask::fail(const ApiError& told) {
   record("error");
-  const ApiError told = api_error(error);
   if (stream_ && has_begun_) {
     send(stream_->fail(told));
     responder_->end();

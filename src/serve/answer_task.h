@@ -11,6 +11,7 @@
 #include "serve/turn_store.h"
 #include "tokenizer/tokenizer.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -89,7 +90,7 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
   void end_choice(std::size_t choice, AnswerChoice answer, const JobEnd& end);
   void count_prefix(std::size_t choice, const PrefixUse& use);
   void complete();
-  void fail(const Error& error);
+  void fail(const ApiError& told);
   void send(std::string frames);
   void record(std::string_view outcome) const;
   HttpHeaders headers(std::string_view type) const;
@@ -109,6 +110,7 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
   std::size_t n_unfinished_ = 0;
   bool has_begun_ = false, has_failed_ = false;
   bool is_gone_ = false;
+  std::atomic<bool> was_cancelled_{false};  ///< by its client; else only the server's end cancels
   std::optional<Error> error_;
   Clock::time_point arrived_ = Clock::now(), last_sent_ = arrived_;
   std::optional<Clock::time_point> first_token_;

@@ -432,6 +432,37 @@ TEST_F(ApiServerTest, TracesPromptAndAnswerForTheOwnerAlone) {
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
+// What the server's end has cut must not look like an answer: an agent would act on it.
+TEST_F(ApiServerTest, WhatTheEndOfTheServerCutIsAnError) {
+  std::string words;
+  for (int i = 0; i < 20000; ++i) words += " word";
+  ApiServerOptions options;
+  options.scheduler.n_slots = 1;
+  options.drain_seconds = 0;
+  const Json script = {{"answers", {{{"when", "talk"}, {"say", words}}}}};
+  options.script = *AnswerScript::parse(script.dump(), "script");
+  serve(options);
+  Json request = chat("talk", 30000);
+  request["stream"] = true;
+  TestClient running(server_->port());
+  running.send(http_text("POST", "/v1/chat/completions", request.dump()));
+  running.read_until("finish_reason");
+  TestClient waiting(server_->port());
+  request["stream"] = false;
+  waiting.send(http_text("POST", "/v1/chat/completions", request.dump()));
+  while (Json::parse(get("/monitor").body)["queue"] == 0) {
+  }
+
+  server_->drain();
+
+  const std::string rest = running.read_all();
+  EXPECT_NE(rest.find("\"error\""), std::string::npos) << rest.substr(rest.size() / 2);
+  EXPECT_EQ(rest.find("\"finish_reason\":\"stop\""), std::string::npos);
+  EXPECT_EQ(rest.find("[DONE]"), std::string::npos);
+  const std::string refused = waiting.read_all();
+  EXPECT_NE(refused.find(" 503 "), std::string::npos) << refused;
+}
+
 TEST_F(ApiServerTest, DrainsAndEnds) {
   serve();
   Json request = chat("What are you?", 40);
