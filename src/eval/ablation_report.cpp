@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -22,6 +23,8 @@ std::string percent(const Estimate& e) {
 }
 
 std::string signed_percent(const Estimate& e) {
+  if (!std::isfinite(e.high))  // a resample in which the control solved nothing
+    return fmt::format("{:+.1f} ({:+.1f}, no upper end)", 100 * e.value, 100 * e.low);
   return fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * e.value, 100 * e.low, 100 * e.high);
 }
 
