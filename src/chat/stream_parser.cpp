@@ -308,7 +308,7 @@ void StreamParser::end_call() {
 
 void StreamParser::drop_call() {
   count(Repair::call_cut);
-  events_.push_back(ToolCallDropped{n_calls_ - 1});
+  events_.emplace_back(ToolCallDropped{n_calls_ - 1});
 }
 
 void StreamParser::begin_value(const Lexeme& lexeme) {
