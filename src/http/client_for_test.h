@@ -90,8 +90,8 @@ inline TestResponse parse_test_response(const std::string& text) {
 inline std::string http_text(std::string_view method, std::string_view path, std::string_view body,
                              std::string_view headers = "") {
   return fmt::format(
-      "{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n{}", method,
-      path, headers, body.size(), body);
+      "{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n{}",
+      method, path, headers, body.size(), body);
 }
 
 inline TestResponse exchange(std::uint16_t port, std::string_view method, std::string_view path,
