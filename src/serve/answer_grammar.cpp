@@ -163,7 +163,7 @@ Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
   tools.schemas.reserve(request.tools.size());
   for (const ApiTool& tool : request.tools) {
     if (mode == Mode::named && tool.name != request.tool_choice.name) continue;
-    key += fmt::format("\n{} {} {}", tool.name, tool.strict, tool.parameters);
+    key += fmt::format("\ntool {} {} {}", tool.name, tool.strict, tool.parameters);
     tools.add(tool);
   }
   grammar::DsmlOptions& options = tools.options;
