@@ -1,6 +1,6 @@
 """The official clients of OpenAI and Anthropic for Python against running servers.
 
-    client_test.py BASE_URL SCRIPTED_URL LOCKED_URL KEY
+    client_test.py BASE_URL SCRIPTED_URL LOCKED_URL KEY TLS_URL CERTIFICATE
 
 BASE_URL: the built-in model; SCRIPTED_URL: a server started with --script tests/conformance/script.json; LOCKED_URL: one
 started with --api-key KEY --parallel 1 --max-queue 1. Prints one line per case and the counts last; exit code 1 when a case failed.
@@ -8,6 +8,7 @@ started with --api-key KEY --parallel 1 --max-queue 1. Prints one line per case 
 
 import concurrent.futures
 import json
+import ssl
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ import anthropic
 import openai
 from prometheus_client.parser import text_string_to_metric_families
 
-base, scripted, locked, key = sys.argv[1:5]
+base, scripted, locked, key, tls, certificate = sys.argv[1:7]
 chat = openai.OpenAI(base_url=base + "/v1", api_key="none", max_retries=0)
 scripted_chat = openai.OpenAI(base_url=scripted + "/v1", api_key="none", max_retries=0)
 claude = anthropic.Anthropic(base_url=base, api_key="none", max_retries=0)
@@ -386,6 +387,20 @@ def queue_is_bounded():
     same(patient.chat.completions.create(**question).usage.completion_tokens, 1)
 
 
+def tls_is_spoken():
+    trusting = openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=certificate))
+    secure = openai.OpenAI(base_url=tls + "/v1", api_key="none", max_retries=0, http_client=trusting)
+    question = {"model": "m", "messages": user("What are you?"), "max_tokens": 30}
+    plain = chat.chat.completions.create(**question)
+    same(secure.chat.completions.create(**question).choices[0].message.content, plain.choices[0].message.content)
+    chunks = list(secure.chat.completions.create(**question, stream=True))
+    same("".join(c.choices[0].delta.content or "" for c in chunks if c.choices), plain.choices[0].message.content)
+    doubting = openai.OpenAI(base_url=tls + "/v1", api_key="none", max_retries=0)
+    refused(openai.APIConnectionError, lambda: doubting.chat.completions.create(**question))
+    refused(openai.APIConnectionError, lambda: openai.OpenAI(
+        base_url=tls.replace("https", "http") + "/v1", api_key="none", max_retries=0).chat.completions.create(**question))
+
+
 def metrics_are_prometheus_text():
     chat.chat.completions.create(model="m", messages=user("x"), max_tokens=3)
     with urllib.request.urlopen(base + "/metrics") as response:
@@ -414,7 +429,7 @@ def main():
     failed = 0
     cases = [value for name, value in globals().items()
              if callable(value) and getattr(value, "__module__", "") == "__main__"
-             and name.split("_")[0] in ("chat", "completions", "responses", "messages", "keys", "queue",
+             and name.split("_")[0] in ("chat", "completions", "responses", "messages", "keys", "queue", "tls",
                                        "metrics", "prefixes") and name != "chat"]
     for case in cases:
         try:

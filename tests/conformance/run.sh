@@ -1,7 +1,7 @@
 #!/bin/sh
 # The official clients for Python and JavaScript against build/hadal: `make conformance`. Installs them from their registries into
 # build/conformance (nothing else of the project needs them), starts a server with the built-in model, one with scripted answers
-# and one that wants a key and lets one request wait, and runs the cases of both languages. The last line sums them; a language whose clients cannot be
+# one that wants a key and lets one request wait, and one that speaks TLS, and runs the cases of both languages. The last line sums them; a language whose clients cannot be
 # installed is one skip. Exit 0: all passed; 1: some failed; 77: the clients of neither language could be installed.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -52,8 +52,11 @@ key=sesame
 serve "$work/builtin.log"; builtin=$url
 serve "$work/scripted.log" --script "$tests/script.json"; scripted=$url
 serve "$work/locked.log" --api-key "$key" --parallel 1 --max-queue 1; locked=$url
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/tls.key" -out "$work/tls.crt" -days 2 -subj /CN=localhost \
+  -addext subjectAltName=IP:127.0.0.1 2>/dev/null
+serve "$work/tls.log" --tls-cert "$work/tls.crt" --tls-key "$work/tls.key"; tls=$url
 
-run_python() { "$work/venv/bin/python" -u "$tests/client_test.py" "$@"; }
+run_python() { "$work/venv/bin/python" -u "$tests/client_test.py" "$@" "$tls" "$work/tls.crt"; }
 run_javascript() { # a module finds packages from where it lies
   cp "$tests/client_test.mjs" "$work/node/" && node "$work/node/client_test.mjs" "$@"
 }
