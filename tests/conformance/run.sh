@@ -1,8 +1,9 @@
 #!/bin/sh
 # The official clients for Python and JavaScript against build/hadal: `make conformance`. Installs them from their registries into
-# build/conformance (nothing else of the project needs them), starts a server with the built-in model, one with scripted answers
-# one that wants a key and lets one request wait, and one that speaks TLS, and runs the cases of both languages. The last line sums them; a language whose clients cannot be
-# installed is one skip. Exit 0: all passed; 1: some failed; 77: the clients of neither language could be installed.
+# build/conformance (nothing else of the project needs them), starts a server with the built-in model, one with scripted answers,
+# one that wants a key and lets one request wait, and one that speaks TLS, and runs the cases of both languages. The last line sums
+# them; a language whose clients cannot be installed is one skip. Exit 0: all passed; 1: some failed; 77: the clients of neither
+# language could be installed.
 set -eu
 cd "$(dirname "$0")/../.."
 hadal=${HADAL:-build/hadal}
