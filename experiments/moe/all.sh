@@ -1,5 +1,6 @@
 #!/bin/sh
-# Works through runs.txt (MODEL SEED a line), two runs at a time, one core each; passes over what is finished. See README.md.
+# Works through runs.txt (MODEL SEED a line), one core each; passes over what is finished. See README.md.
+# JOBS (environment): runs side by side, default 2.
 set -eu
 here=$(dirname "$0")
 if [ $# -eq 2 ]; then  # one run, called by xargs below
@@ -7,4 +8,4 @@ if [ $# -eq 2 ]; then  # one run, called by xargs below
   "$here/run.sh" "$1" "$2" && echo "$(date +%H:%M) $1-s$2 done" || echo "$1-s$2 FAILED"
   exit 0
 fi
-xargs -P 2 -L 1 "$0" <"$here/runs.txt"
+xargs -P "${JOBS:-2}" -L 1 "$0" <"$here/runs.txt"

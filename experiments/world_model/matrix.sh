@@ -4,7 +4,7 @@
 #
 #   experiments/world_model/matrix.sh MINUTES RUN_MINUTES
 #
-# MINUTES: of this call. RUN_MINUTES: that one run takes, evaluation included. B-4x comes last, on both cores: twice that.
+# MINUTES: of this call. RUN_MINUTES: that one run takes, evaluation included; B-4x, which comes last, four times that.
 # JOBS (environment): runs side by side, default 2.
 set -eu
 here=$(dirname "$0")
@@ -15,7 +15,7 @@ if [ $# -eq 4 ]; then  # one run, called by xargs below
   case $arm in F*) last=episodes-token_causal.json ;; esac
   [ -e "$results/$last" ] && exit 0
   needed=$2; extra=
-  case $arm in *-4x) needed=$((2 * $2)); extra="--config $here/four_times.json" ;; esac
+  case $arm in *-4x) needed=$((4 * $2)); extra="--config $here/four_times.json" ;; esac
   [ $(($(date +%s) + 60 * needed)) -le "$1" ] || { echo "$arm-s$seed: no time left for it"; exit 0; }
   echo "$(date +%H:%M) $arm-s$seed starts"
   "$here/run.sh" "$arm" "$seed" $extra && echo "$(date +%H:%M) $arm-s$seed done" || echo "$arm-s$seed FAILED"
