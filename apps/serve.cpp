@@ -3,17 +3,23 @@
 #include "chat/local_model.h"
 #include "common.h"
 #include "serve/api_server.h"
+#include "serve/loading_site.h"
 #include "verbs.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
+#include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 
 #include <pthread.h>
 
@@ -58,11 +64,47 @@ void show_address(const ApiServerOptions& options, std::uint16_t port) {
              options.model_name, base, base, options.model_name, base, base);
 }
 
-/// Waits for the first of the signals that end a server. They must be blocked in all threads.
+/// The signals that end a server, blocked in this thread and all that it starts.
+sigset_t block_end_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+/// Waits for the first of them.
 void wait_for_end(const sigset_t& signals) {
   int signal = 0;
   sigwait(&signals, &signal);
 }
+
+/// While it lives such a signal ends the program at once: nothing has begun that could be finished.
+class EndsAtOnce {
+ public:
+  explicit EndsAtOnce(const sigset_t& signals) : thread_([this, signals] { watch(signals); }) {}
+  ~EndsAtOnce() {
+    is_over_ = true;
+    thread_.join();
+  }
+  EndsAtOnce(const EndsAtOnce&) = delete;
+  EndsAtOnce& operator=(const EndsAtOnce&) = delete;
+
+ private:
+  void watch(const sigset_t& signals) const {
+    constexpr timespec kLook{.tv_sec = 0, .tv_nsec = 20'000'000};
+    while (!is_over_) {
+      const int signal = sigtimedwait(&signals, nullptr, &kLook);
+      if (signal <= 0) continue;
+      fmt::print(stderr, "\nserve: ended while the model was being loaded\n");
+      std::_Exit(128 + signal);
+    }
+  }
+
+  std::atomic<bool> is_over_{false};
+  std::thread thread_;
+};
 
 Result<void> serve(ServeFlags flags) {
   ApiServerOptions& options = flags.server;
@@ -74,13 +116,12 @@ Result<void> serve(ServeFlags flags) {
   if (!options.trace.empty()) {
     fmt::print(stderr, "serve: warning: prompts and answers are written to {}\n", options.trace);
   }
-  // Before any thread starts, so that all of them leave these signals to wait_for_end.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const sigset_t signals = block_end_signals();  // before any thread starts
   std::signal(SIGPIPE, SIG_IGN);
+  // An address that is taken shows before minutes of loading; whoever asks meanwhile hears why.
+  LoadingSite loading(options.cors_origin);
+  HADAL_ASSIGN(auto http, HttpServer::start(options.http, loading));
+  std::optional<EndsAtOnce> ends_at_once(signals);
 
   flags.engine.counts_experts = true;
   HADAL_ASSIGN(auto engine, open_engine(flags.engine));
@@ -97,7 +138,8 @@ Result<void> serve(ServeFlags flags) {
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     HADAL_ASSIGN(options.script, AnswerScript::parse(text, flags.script));
   }
-  HADAL_ASSIGN(auto server, ApiServer::start(*engine, tokenizer, options));
+  HADAL_ASSIGN(auto server, ApiServer::take_over(std::move(http), *engine, tokenizer, options));
+  ends_at_once.reset();
   show_address(options, server->port());
   wait_for_end(signals);
   fmt::print(stderr, "serve: finishing what runs (at most {:.0f} s)\n", options.drain_seconds);

@@ -141,6 +141,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   }
   beast::tcp_stream& tcp() { return beast::get_lowest_layer(stream_); }
   const HttpServerOptions& options() const { return shared_->options; }
+  HttpSite& site() const { return *shared_->site; }
 
   void read_header() {
     phase_ = Phase::reading;
@@ -178,9 +179,8 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     request_head_ = head_of(parser_->get());
     if (request_head_.path.empty())
       return error_response(400, "the request names no path", request_head_);
-    if (!options().refuse_head) return std::nullopt;
     try {
-      return options().refuse_head(request_head_);
+      return site().refuse_head(request_head_);
     } catch (const std::exception& e) {
       log_line(LogLevel::error, "http", fmt::format("refuse_head failed: {}", e.what()));
       return error_response(500, "internal error", request_head_);
@@ -266,8 +266,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   /// `request`: as far as it was read; its path and headers tell in whose form to refuse.
   HttpResponse error_response(int status, std::string_view message,
                               const HttpRequest& request) const {
-    if (options().error_page) return options().error_page({status, message, request});
-    return {status, {{"Content-Type", "text/plain"}}, std::string(message)};
+    return site().error_page({status, message, request});
   }
 
   void begin_request() {
@@ -278,6 +277,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   }
 
   void handle();
+  void answer(HttpRequest&& request);
 
   /// Hears of a client that hangs up while its answer is being made.
   void watch() {
@@ -388,6 +388,8 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     if (gone_) std::exchange(gone_, nullptr)();
   }
 
+  /// Reading a longer request as JSON and tokens takes a thread for milliseconds and more.
+  static constexpr std::size_t kLongBody = 64 << 10;
   static constexpr std::size_t kMostPerWrite = 256 << 10;
   static constexpr std::size_t kMostDrained = 64u << 20;
 
@@ -465,6 +467,18 @@ void Connection<Stream>::handle() {
   request.body = std::move(parser_->get().body());
   parser_.reset();
   watch();
+  if (request.body.size() <= kLongBody) return answer(std::move(request));
+  shared_->long_requests.enter([self = this->shared_from_this(),
+                                long_one = std::make_shared<HttpRequest>(std::move(request))] {
+    asio::post(self->executor(), [self, long_one] {
+      const WorkLimit::Place place(self->shared_->long_requests);
+      if (!self->is_closed_) self->answer(std::move(*long_one));
+    });
+  });
+}
+
+template <typename Stream>
+void Connection<Stream>::answer(HttpRequest&& request) {
   auto responder = std::make_shared<StreamResponder<Stream>>(this->shared_from_this(), request_);
   // The handler takes the request; these are what tells in whose form a failure is told.
   HttpRequest asked;
@@ -472,9 +486,9 @@ void Connection<Stream>::handle() {
   asked.path = request.path;
   asked.headers = request.headers;
   try {
-    shared_->handler(std::move(request), responder);
+    site().answer(std::move(request), responder);
   } catch (const std::exception& e) {
-    log_line(LogLevel::error, "http", fmt::format("a handler failed: {}", e.what()));
+    log_line(LogLevel::error, "http", fmt::format("a request failed: {}", e.what()));
     HttpResponse response = error_response(500, "internal error", asked);
     responder->respond(500, std::move(response.headers), std::move(response.body));
   }

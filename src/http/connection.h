@@ -3,9 +3,13 @@
 
 #include "http/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <deque>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -13,12 +17,70 @@
 
 namespace hadal {
 
+/// Lets some pieces of work run at a time; the others wait in their order. Any thread.
+class WorkLimit {
+ public:
+  /// Gives back a place that enter() has taken.
+  class Place {
+   public:
+    explicit Place(WorkLimit& limit) : limit_(limit) {}
+    ~Place() { limit_.leave(); }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+   private:
+    WorkLimit& limit_;
+  };
+
+  /// `n_places`: at least 1.
+  explicit WorkLimit(std::size_t n_places) : n_free_(n_places) {}
+
+  /// Calls `begin` when there is a place: at once, or on the thread that gives one back. It must
+  /// not throw, and let a Place be destroyed when its work has ended.
+  void enter(std::function<void()> begin) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (n_free_ == 0) return waiting_.push_back(std::move(begin));
+      --n_free_;
+    }
+    begin();
+  }
+  /// Forgets those that wait.
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    waiting_.clear();
+  }
+
+ private:
+  void leave() {
+    std::function<void()> next;
+    {
+      const std::lock_guard lock(mutex_);
+      if (waiting_.empty()) {
+        ++n_free_;
+        return;
+      }
+      next = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    next();
+  }
+
+  std::mutex mutex_;
+  std::size_t n_free_;
+  std::deque<std::function<void()>> waiting_;
+};
+
 /// What all connections of a server have in common.
 struct HttpShared {
-  HttpShared(HttpServerOptions o, HttpHandler h) : options(std::move(o)), handler(std::move(h)) {}
+  HttpShared(HttpServerOptions o, HttpSite& s)
+      : options(std::move(o)),
+        site(&s),
+        long_requests(std::max<std::size_t>(options.n_threads, 2) - 1) {}
 
   const HttpServerOptions options;
-  const HttpHandler handler;
+  std::atomic<HttpSite*> site;
+  WorkLimit long_requests;
   std::atomic<std::size_t> n_connections{0};
   std::atomic<std::size_t> n_buffered{0};          ///< bytes of bodies, by BodyShare
   std::atomic<bool> closes_after_response{false};  ///< the server is about to end

@@ -31,13 +31,14 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 
 class AsioServer final : public HttpServer {
  public:
-  AsioServer(HttpServerOptions options, HttpHandler handler)
-      : shared_(std::make_shared<HttpShared>(std::move(options), std::move(handler))),
+  AsioServer(HttpServerOptions options, HttpSite& site)
+      : shared_(std::make_shared<HttpShared>(std::move(options), site)),
         acceptor_(asio::make_strand(io_)) {}
 
   ~AsioServer() override {
     io_.stop();
     for (std::thread& thread : threads_) thread.join();
+    shared_->long_requests.clear();  // they hold connections, which need the io_context
   }
 
   Result<void> listen() {
@@ -65,6 +66,7 @@ class AsioServer final : public HttpServer {
     return {};
   }
 
+  void show(HttpSite& site) override { shared_->site = &site; }
   std::uint16_t port() const override {
     boost::system::error_code failed;
     const Tcp::endpoint endpoint = acceptor_.local_endpoint(failed);
@@ -143,9 +145,16 @@ std::string_view HttpRequest::header(std::string_view name) const {
   return {};
 }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
-                                                      HttpHandler handler) {
-  auto server = std::make_unique<AsioServer>(std::move(options), std::move(handler));
+std::optional<HttpResponse> HttpSite::refuse_head(const HttpRequest&) {
+  return std::nullopt;
+}
+
+HttpResponse HttpSite::error_page(const HttpError& error) {
+  return {error.status, {{"Content-Type", "text/plain"}}, std::string(error.message)};
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options, HttpSite& site) {
+  auto server = std::make_unique<AsioServer>(std::move(options), site);
   HADAL_TRY(server->listen());
   return std::unique_ptr<HttpServer>(std::move(server));
 }

@@ -58,22 +58,34 @@ class HttpResponder {
   virtual void post(std::function<void()> work) = 0;
 };
 
-/// Called on a thread of the server, several at a time for different connections. May throw: the
-/// client then gets a 500.
-using HttpHandler = std::function<void(HttpRequest&&, std::shared_ptr<HttpResponder>)>;
-
 struct HttpError {
   int status;
   std::string_view message;
   const HttpRequest& request;  ///< as far as it was read: perhaps path and headers, perhaps nothing
 };
-/// Called on a thread of the server, several at a time. Must not throw.
-using HttpErrorPage = std::function<HttpResponse(const HttpError&)>;
+
+/// Who answers the requests of a server. Called on its threads, several at a time for different
+/// connections.
+class HttpSite {
+ public:
+  virtual ~HttpSite() = default;
+
+  /// May throw: the client then gets a 500.
+  virtual void answer(HttpRequest&& request, std::shared_ptr<HttpResponder> responder) = 0;
+  /// Asked when the headers are there, before any of the body is read: the refusal, or nothing. May
+  /// throw: the client then gets a 500.
+  virtual std::optional<HttpResponse> refuse_head(const HttpRequest& head);
+  /// The response to what the server itself refuses, such as 413; plain text unless overridden.
+  /// Must not throw.
+  virtual HttpResponse error_page(const HttpError& error);
+};
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;  ///< 0: any free one
-  std::size_t n_threads = 2;
+  /// Requests with long bodies are answered by at most one thread less, so that of two or more one
+  /// always has time for the short ones.
+  std::size_t n_threads = 3;
   std::size_t max_connections = 4096;
   std::size_t max_header_bytes = 64 << 10;
   std::size_t max_body_bytes = 64u << 20;
@@ -85,21 +97,18 @@ struct HttpServerOptions {
   std::chrono::seconds body_timeout{120};
   std::chrono::seconds write_timeout{60};    ///< without any progress
   std::string tls_certificate{}, tls_key{};  ///< PEM files; empty: plain HTTP
-  /// Makes the response to what the server itself refuses, such as 413; empty: plain text.
-  HttpErrorPage error_page{};
-  /// Asked when the headers are there, before any of the body is read: the refusal, or nothing.
-  /// Threads and exceptions as of HttpHandler; the request has no body yet.
-  std::function<std::optional<HttpResponse>(const HttpRequest& head)> refuse_head{};
 };
 
 class HttpServer {
  public:
-  /// Listens; requests are answered from now on. Errors: io_error (address in use, not allowed),
-  /// bad_format (certificate).
-  static Result<std::unique_ptr<HttpServer>> start(HttpServerOptions options, HttpHandler handler);
+  /// Listens; requests are answered from now on, by `site`, which must outlive the server. Errors:
+  /// io_error (address in use, not allowed), bad_format (certificate).
+  static Result<std::unique_ptr<HttpServer>> start(HttpServerOptions options, HttpSite& site);
   /// Closes all connections.
   virtual ~HttpServer() = default;
 
+  /// Lets another site, which must outlive the server too, answer from now on. Any thread.
+  virtual void show(HttpSite& site) = 0;
   virtual std::uint16_t port() const = 0;
   virtual std::size_t n_connections() const = 0;
   /// Takes no new connections; responses that are under way go on.

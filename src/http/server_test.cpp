@@ -14,16 +14,38 @@
 namespace hadal {
 namespace {
 
+using Handler = std::function<void(HttpRequest&&, std::shared_ptr<HttpResponder>)>;
+using HeadCheck = std::function<std::optional<HttpResponse>(const HttpRequest&)>;
+
+class TestSite final : public HttpSite {
+ public:
+  explicit TestSite(Handler handler, HeadCheck head_check = {})
+      : handler_(std::move(handler)), head_check_(std::move(head_check)) {}
+
+  void answer(HttpRequest&& request, std::shared_ptr<HttpResponder> responder) override {
+    handler_(std::move(request), std::move(responder));
+  }
+  std::optional<HttpResponse> refuse_head(const HttpRequest& head) override {
+    return head_check_ ? head_check_(head) : HttpSite::refuse_head(head);
+  }
+  HttpResponse error_page(const HttpError& error) override {
+    return {error.status,
+            {{"Asked-For", error.request.path}},
+            fmt::format("{}: {}", error.status, error.message)};
+  }
+
+ private:
+  Handler handler_;
+  HeadCheck head_check_;
+};
+
 class HttpServerTest : public testing::Test {
  protected:
-  void serve(HttpHandler handler, HttpServerOptions options = {}) {
+  void serve(Handler handler, HttpServerOptions options = {}, HeadCheck head_check = {}) {
     options.port = 0;
-    options.error_page = [](const HttpError& error) {
-      return HttpResponse{error.status,
-                          {{"Asked-For", error.request.path}},
-                          fmt::format("{}: {}", error.status, error.message)};
-    };
-    auto server = HttpServer::start(options, std::move(handler));
+    server_.reset();
+    site_ = std::make_unique<TestSite>(std::move(handler), std::move(head_check));
+    auto server = HttpServer::start(options, *site_);
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
   }
@@ -33,6 +55,7 @@ class HttpServerTest : public testing::Test {
     return client.read_all();
   }
 
+  std::unique_ptr<HttpSite> site_;  ///< outlives the server
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -123,18 +146,17 @@ TEST_F(HttpServerTest, ContinuesBeforeTheBodyWhenAsked) {
 
 TEST_F(HttpServerTest, RefusesByTheHeadersBeforeTheBodyIsSent) {
   std::atomic<int> n_handled{0};
-  HttpServerOptions options;
-  options.refuse_head = [](const HttpRequest& head) -> std::optional<HttpResponse> {
-    if (head.path == "/throws") throw std::runtime_error("secret");
-    if (head.header("x-key") == "good") return std::nullopt;
-    return HttpResponse{401, {}, fmt::format("{} {} has no key", head.method, head.path)};
-  };
   serve(
       [&](HttpRequest&& request, std::shared_ptr<HttpResponder> responder) {
         ++n_handled;
         echo(std::move(request), std::move(responder));
       },
-      options);
+      {},
+      [](const HttpRequest& head) -> std::optional<HttpResponse> {
+        if (head.path == "/throws") throw std::runtime_error("secret");
+        if (head.header("x-key") == "good") return std::nullopt;
+        return HttpResponse{401, {}, fmt::format("{} {} has no key", head.method, head.path)};
+      });
 
   // None of these bodies is ever sent: an answer means that nobody waited for it.
   for (const char* expect : {"", "Expect: 100-continue\r\n"}) {
@@ -187,6 +209,73 @@ TEST_F(HttpServerTest, BodiesOfAllRequestsShareABudget) {
   go_on.set_value();
   EXPECT_EQ(held.read_all().rfind("HTTP/1.1 204", 0), 0u);
   EXPECT_EQ(exchange(post("/", 900)).rfind("HTTP/1.1 204", 0), 0u);
+}
+
+TEST_F(HttpServerTest, LongRequestsLeaveAThreadToShortOnes) {
+  std::atomic<int> n_long{0}, n_most{0};
+  std::promise<void> go_on;
+  const std::shared_future<void> may_go_on = go_on.get_future().share();
+  serve([&](HttpRequest&& request, std::shared_ptr<HttpResponder> responder) {
+    if (request.path == "/long") {
+      n_most = std::max<int>(n_most, ++n_long);
+      may_go_on.wait();
+      --n_long;
+    }
+    responder->respond(200, {}, fmt::format("{} bytes", request.body.size()));
+  });
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 6; ++i) {
+    clients.push_back(std::make_unique<TestClient>(server_->port()));
+    clients.back()->send(
+        fmt::format("POST /long HTTP/1.1\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n{}",
+                    std::string(100'000, 'x')));
+  }
+  while (n_long < 2) std::this_thread::yield();
+
+  for (int i = 0; i < 20; ++i)
+    EXPECT_NE(exchange("GET /health HTTP/1.1\r\nConnection: close\r\n\r\n").find("0 bytes"),
+              std::string::npos);
+  clients.pop_back();  // hangs up while it waits for its turn
+  go_on.set_value();
+
+  for (const auto& client : clients)
+    EXPECT_NE(client->read_all().find("100000 bytes"), std::string::npos);
+  EXPECT_EQ(n_most, 2) << "of three threads";
+}
+
+TEST_F(HttpServerTest, EndsWhileLongRequestsWait) {
+  std::promise<void> begun;
+  serve(
+      [&](HttpRequest&&, std::shared_ptr<HttpResponder>) {
+        begun.set_value();
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      },
+      {.n_threads = 2});
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<TestClient>(server_->port()));
+    clients.back()->send("POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" +
+                         std::string(100'000, 'x'));
+  }
+  begun.get_future().wait();
+
+  server_.reset();
+}
+
+TEST_F(HttpServerTest, ShowsAnotherSiteOnTheSameConnection) {
+  serve(echo);
+  TestClient client(server_->port());
+  client.send("GET /1 HTTP/1.1\r\n\r\n");
+  EXPECT_NE(client.read_until("GET /1  [] ").find("200 OK"), std::string::npos);
+  TestSite other([](HttpRequest&&, std::shared_ptr<HttpResponder> responder) {
+    responder->respond(200, {}, "another");
+  });
+
+  server_->show(other);
+
+  client.send("GET /2 HTTP/1.1\r\n\r\n");
+  EXPECT_NE(client.read_until("another").find("200 OK"), std::string::npos);
+  server_.reset();
 }
 
 // A byte that nobody reads before the answer is done lies in front of the end.
@@ -308,10 +397,10 @@ TEST_F(HttpServerTest, SlowHeadersTimeOut) {
 TEST_F(HttpServerTest, SaysWhyItCannotListen) {
   serve(echo);
 
-  const auto second = HttpServer::start({.port = server_->port()}, echo);
+  const auto second = HttpServer::start({.port = server_->port()}, *site_);
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("listen"), std::string::npos) << second.error().message;
-  EXPECT_FALSE(HttpServer::start({.host = "no.such.host"}, echo));
+  EXPECT_FALSE(HttpServer::start({.host = "no.such.host"}, *site_));
 }
 
 TEST(Url, TakesThePathOfTheFormsThatATargetHas) {

@@ -2,13 +2,8 @@
 
 #include "base/log.h"
 #include "base/seconds.h"
-#include "chat/answer_reader.h"
 #include "chat/local_model.h"
-#include "chat/prompt_template.h"
-#include "protocol/json_text.h"
-#include "serve/answer_logprobs.h"
 #include "serve/exchange.h"
-#include "serve/loop_guard.h"
 
 #include <algorithm>
 #include <utility>
@@ -18,204 +13,8 @@ namespace {
 
 constexpr const char* kLoopWarning =
     "the model repeated itself word for word, and was stopped (--no-loop-guard lets it go on)";
-constexpr auto kCallCut = static_cast<std::size_t>(Repair::call_cut);
 
 }  // namespace
-
-/// The engine's side of one choice. Everything but the constructor runs on the engine's thread.
-class AnswerTask::Choice final : public JobListener {
- public:
-  Choice(std::shared_ptr<AnswerTask> task, std::size_t index, const PromptTokens& prompt)
-      : task_(std::move(task)),
-        index_(index),
-        tokenizer_(task_->context_.tokenizer),
-        responder_(task_->responder_),
-        rules_(task_->rules_),
-        think_end_(tokenizer_.find_special(kThinkEndToken)),
-        budget_(task_->request_.thinking.budget_tokens),
-        n_logprobs_(task_->request_.n_logprobs),
-        is_raw_(task_->request_.protocol == Protocol::completions),
-        reader_(tokenizer_,
-                {.start = prompt.opens_reasoning ? AnswerStart::reasoning : AnswerStart::content,
-                 .is_raw = is_raw_,
-                 .stop = task_->request_.options.stop,
-                 .call_id_prefix = task_->head_.new_id("call_")}) {
-    if (task_->request_.echo) echo_ = prompt.ids;
-    if (task_->context_.script != nullptr)
-      script_ = task_->context_.script->tokens_for(task_->request_, tokenizer_);
-    if (task_->context_.guards_loops && !is_constrained()) loop_guard_.emplace();
-  }
-
-  bool is_constrained() const {
-    return rules_.grammar != nullptr || (budget_ && think_end_) || !script_.empty();
-  }
-
-  std::span<const std::uint64_t> allowed() {
-    if (!script_.empty())
-      return only(n_said_ < script_.size() ? script_[n_said_] : task_->context_.eos);
-    if (must_end_reasoning()) return only(*think_end_);
-    return follows_rules() ? std::span<const std::uint64_t>(matcher_->mask().words())
-                           : std::span<const std::uint64_t>();
-  }
-  void set_mask_words(std::size_t n) { n_mask_words_ = n; }
-
-  void on_start(const PrefixUse& use) override {
-    if (rules_.grammar) matcher_.emplace(task_->context_.grammars.matcher(rules_.grammar));
-    if (!echo_.empty()) {
-      // The first token has nothing before it.
-      if (n_logprobs_)
-        prompt_logprobs_.push_back({.bytes = bytes_of(echo_.front()), .logprob = {}, .top = {}});
-    }
-    post([index = index_, n = use.n_restored](AnswerTask& task) {
-      task.begin(task.is_first_of_prompt(index) ? n : 0);
-    });
-  }
-
-  void on_prefill(std::size_t done, std::size_t total) override {
-    post([done, total](AnswerTask& task) { task.show_progress(done, total); });
-  }
-
-  void on_prompt_token(const TokenChoice& choice) override {
-    prompt_logprobs_.push_back(logprob_of(choice));
-  }
-
-  bool on_token(const TokenChoice& choice) override {
-    show_echo();
-    const auto now = Clock::now();
-    if (last_token_) task_->context_.metrics.observe_token_gap(seconds_between(*last_token_, now));
-    last_token_ = now;
-    const bool is_reasoning = reader_.in_reasoning();
-    n_reasoning_ += is_reasoning;
-    ++n_said_;
-    if (follows_rules()) matcher_->accept_token(choice.token);
-    const bool is_end = choice.token == task_->context_.eos;
-    // OpenAI's completions tell the token that ends the text too; harnesses count on it.
-    if (n_logprobs_ && !is_reasoning && (is_raw_ || !is_end)) logprobs_.add(logprob_of(choice));
-    if (is_end) return true;
-    ids_.push_back(choice.token);
-    is_loop_ = loop_guard_ && loop_guard_->take(choice.token);
-    std::vector<ChatEvent> events;
-    const bool goes_on = reader_.take(choice.token, events);
-    tell(std::move(events));
-    return goes_on && !is_loop_;
-  }
-
-  void on_end(const JobEnd& end) override {
-    show_echo();
-    // A call that was not written to its end must not be taken for one.
-    const bool at_limit = end.outcome != JobOutcome::stopped || is_loop_;
-    ParsedCompletion parsed = reader_.finish(at_limit ? GenerationEnd::limit : GenerationEnd::stop);
-    tell(std::move(parsed.last_events));
-    std::vector<TokenLogprob> last_logprobs = logprobs_.take_rest();
-    std::size_t n_repairs = 0;
-    for (const std::size_t n : parsed.repairs) n_repairs += n;
-    if (n_repairs > 0) task_->context_.metrics.count_repairs(n_repairs);
-    if (is_loop_) task_->context_.metrics.count_loop();
-    if (TraceLog* trace = task_->context_.trace) {
-      trace->answer(task_->request_id_, index_, tokenizer_.decode(task_->prompt_of(index_).ids),
-                    tokenizer_.decode(ids_));
-    }
-    // What a stop string or the limit cut is not what the client will send back.
-    const bool is_whole = !reader_.stopped_by() && parsed.repairs[kCallCut] == 0;
-    if (is_whole && !is_raw_) {
-      post([message = parsed.message, ids = ids_](AnswerTask& task) {
-        task.context_.turns.add(message, ids);
-      });
-    }
-    AnswerChoice answer{.message = std::move(parsed.message),
-                        .finish_reason = parsed.finish_reason,
-                        .stop_sequence = reader_.stopped_by(),
-                        .logprobs = logprobs_.told(),
-                        .last_logprobs = std::move(last_logprobs),
-                        .has_cut_call = parsed.repairs[kCallCut] > 0};
-    if (!echoed_text_.empty()) {
-      answer.message.content.insert(0, echoed_text_);
-      answer.logprobs.insert(answer.logprobs.begin(), prompt_logprobs_.begin(),
-                             prompt_logprobs_.end());
-    }
-    post([index = index_, answer = std::move(answer), end, n = n_reasoning_,
-          is_loop = is_loop_](AnswerTask& task) {
-      task.answer_.usage.n_reasoning_tokens += n;
-      if (is_loop) task.answer_.warning = kLoopWarning;
-      task.end_choice(index, answer, end);
-    });
-    task_.reset();
-  }
-
- private:
-  bool must_end_reasoning() const {
-    return budget_ && think_end_ && reader_.in_reasoning() && n_reasoning_ >= *budget_;
-  }
-  /// A mask of one token.
-  std::span<const std::uint64_t> only(std::int32_t token) {
-    const auto id = static_cast<std::size_t>(token);
-    one_token_.assign(n_mask_words_, 0);
-    one_token_[id / 64] = std::uint64_t{1} << (id % 64);
-    return one_token_;
-  }
-  bool follows_rules() const {
-    return matcher_ && !(rules_.begins_after_reasoning && reader_.in_reasoning());
-  }
-
-  std::string bytes_of(std::int32_t token) const {
-    return std::string(tokenizer_.token_bytes(token));
-  }
-  TokenLogprob logprob_of(const TokenChoice& choice) const {
-    TokenLogprob told{.bytes = bytes_of(choice.token), .logprob = choice.logprob, .top = {}};
-    for (const auto& [id, logprob] : choice.top_logprobs)
-      told.top.push_back({.bytes = bytes_of(id), .logprob = logprob});
-    return told;
-  }
-
-  void show_echo() {
-    if (echo_.empty()) return;
-    echoed_text_ = valid_utf8(tokenizer_.decode(std::exchange(echo_, {})));
-    tell({ContentDelta{echoed_text_}}, prompt_logprobs_);
-  }
-
-  void tell(std::vector<ChatEvent> events) {
-    if (events.empty()) return;
-    std::vector<TokenLogprob> logprobs = logprobs_.take(events);
-    tell(std::move(events), std::move(logprobs));
-  }
-  void tell(std::vector<ChatEvent> events, std::vector<TokenLogprob> logprobs) {
-    post([index = index_, events = std::move(events),
-          logprobs = std::move(logprobs)](AnswerTask& task) mutable {
-      task.show(index, std::move(events), std::move(logprobs));
-    });
-  }
-
-  /// Work for the strand, in order.
-  template <typename Work>
-  void post(Work work) {
-    responder_->post([task = task_, work = std::move(work)]() mutable { work(*task); });
-  }
-
-  std::shared_ptr<AnswerTask> task_;  ///< until the end
-  std::size_t index_;
-  const Tokenizer& tokenizer_;
-  std::shared_ptr<HttpResponder> responder_;
-  AnswerRules rules_;
-  std::optional<std::int32_t> think_end_;
-  std::optional<std::size_t> budget_;
-  std::optional<std::size_t> n_logprobs_;
-  bool is_raw_;
-  AnswerReader reader_;
-  std::optional<grammar::Matcher> matcher_;
-  std::vector<std::uint64_t> one_token_;
-  std::vector<std::int32_t> script_;  ///< not empty: what is to be said
-  std::size_t n_said_ = 0;
-  std::size_t n_mask_words_ = 0;
-  std::size_t n_reasoning_ = 0;
-  std::optional<LoopGuard> loop_guard_;
-  bool is_loop_ = false;
-  std::vector<std::int32_t> ids_;   ///< as sampled, without the end token
-  std::vector<std::int32_t> echo_;  ///< prompt that is still to be told
-  std::string echoed_text_;
-  std::vector<TokenLogprob> prompt_logprobs_;
-  AnswerLogprobs logprobs_;
-  std::optional<Clock::time_point> last_token_;
-};
 
 AnswerTask::AnswerTask(ServingContext& context, ApiRequest request,
                        std::vector<PromptTokens> prompts, AnswerRules rules, AnswerHead head,
@@ -238,8 +37,15 @@ Result<void> AnswerTask::start(std::string client, OnAnswered on_answered) {
   n_unfinished_ = answer_.choices.size();
   for (std::size_t i = 0; i < answer_.choices.size(); ++i) {
     const PromptTokens& prompt = prompt_of(i);
-    auto choice = std::make_shared<Choice>(shared_from_this(), i, prompt);
-    choice->set_mask_words((context_.vocab_size + 63) / 64);
+    auto choice = listen_to_choice({.index = i,
+                                    .context = context_,
+                                    .request = request_,
+                                    .rules = rules_,
+                                    .prompt = prompt,
+                                    .request_id = request_id_,
+                                    .call_id_prefix = head_.new_id("call_"),
+                                    .responder = responder_,
+                                    .teller = shared_from_this()});
     n_read_ += prompt.ids.size();
     if (is_first_of_prompt(i)) answer_.usage.n_prompt_tokens += prompt.ids.size();
     Job job = job_of(i);
@@ -318,6 +124,10 @@ void AnswerTask::send(std::string frames) {
   responder_->write(std::move(frames));
 }
 
+void AnswerTask::begin_choice(std::size_t choice, std::size_t n_restored) {
+  begin(is_first_of_prompt(choice) ? n_restored : 0);
+}
+
 void AnswerTask::begin(std::size_t n_cached) {
   answer_.usage.n_cached_tokens = std::max(answer_.usage.n_cached_tokens, n_cached);
   if (!stream_ || has_begun_ || has_failed_) return;
@@ -346,9 +156,13 @@ void AnswerTask::show(std::size_t choice, std::vector<ChatEvent> events,
   send(std::move(frames));
 }
 
-void AnswerTask::end_choice(std::size_t choice, AnswerChoice answer, const JobEnd& end) {
-  answer_.choices[choice] = std::move(answer);
+void AnswerTask::end_choice(std::size_t choice, ChoiceEnd told) {
+  if (!told.turn.empty()) context_.turns.add(told.answer.message, told.turn);
+  if (told.is_loop) answer_.warning = kLoopWarning;
+  answer_.choices[choice] = std::move(told.answer);
+  const JobEnd& end = told.job;
   answer_.usage.n_completion_tokens += end.n_tokens;
+  answer_.usage.n_reasoning_tokens += told.n_reasoning_tokens;
   if (end.outcome == JobOutcome::refused) error_ = end.error;
   count_prefix(choice, end.prefix);
   sum_.drafts += end.drafts;

@@ -3,13 +3,10 @@
 
 #include "http/server.h"
 #include "protocol/answer.h"
+#include "serve/answer_choice.h"
 #include "serve/answer_grammar.h"
-#include "serve/answer_script.h"
-#include "serve/metrics.h"
 #include "serve/scheduler.h"
-#include "serve/trace_log.h"
-#include "serve/turn_store.h"
-#include "tokenizer/tokenizer.h"
+#include "serve/serving_context.h"
 
 #include <atomic>
 #include <chrono>
@@ -24,38 +21,13 @@
 
 namespace hadal {
 
-/// What all requests of a server share. Outlives them.
-struct ServingContext {
-  Scheduler& scheduler;
-  AnswerGrammars& grammars;
-  const Tokenizer& tokenizer;
-  ServerMetrics& metrics;
-  TurnStore& turns;
-  const AnswerScript* script;  ///< null: none
-  std::int32_t eos;
-  std::size_t vocab_size;
-  std::size_t context;  ///< most tokens of prompt and answer
-  std::size_t n_drafts;
-  std::string_view cors_origin;  ///< empty: no header
-  bool guards_loops = true;      ///< of answers that no grammar binds
-  TraceLog* trace = nullptr;     ///< null: none
-  std::chrono::seconds keep_alive{15};
-};
-
-/// A prompt; the request says how many choices it has.
-struct PromptTokens {
-  std::vector<std::int32_t> ids;
-  std::vector<std::size_t> turn_ends;
-  bool opens_reasoning = false;
-};
-
 /// Told when the answer is complete, before the client is: its JSON text (of Responses the final
 /// object).
 using OnAnswered = std::function<void(const std::string& body)>;
 
 /// Runs on the connection's strand, but for what comes from the engine. Keeps itself alive until
 /// its jobs have ended.
-class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
+class AnswerTask final : public ChoiceTeller, public std::enable_shared_from_this<AnswerTask> {
  public:
   AnswerTask(ServingContext& context, ApiRequest request, std::vector<PromptTokens> prompts,
              AnswerRules rules, AnswerHead head, std::string request_id,
@@ -74,7 +46,6 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
   void cancel();
 
  private:
-  class Choice;
   using Clock = std::chrono::steady_clock;
 
   const PromptTokens& prompt_of(std::size_t choice) const {
@@ -84,10 +55,12 @@ class AnswerTask : public std::enable_shared_from_this<AnswerTask> {
   Job job_of(std::size_t choice) const;
 
   // On the strand:
+  void begin_choice(std::size_t choice, std::size_t n_restored) override;
+  void show_progress(std::size_t done, std::size_t total) override;
+  void show(std::size_t choice, std::vector<ChatEvent> events,
+            std::vector<TokenLogprob> logprobs) override;
+  void end_choice(std::size_t choice, ChoiceEnd end) override;
   void begin(std::size_t n_cached);
-  void show(std::size_t choice, std::vector<ChatEvent> events, std::vector<TokenLogprob> logprobs);
-  void show_progress(std::size_t done, std::size_t total);
-  void end_choice(std::size_t choice, AnswerChoice answer, const JobEnd& end);
   void count_prefix(std::size_t choice, const PrefixUse& use);
   void complete();
   void fail(const ApiError& told);

@@ -59,16 +59,6 @@ bool is_loopback_address(std::string_view host) {
   return host == "::1" || is_loopback_host(host);
 }
 
-/// Whose forms an answer has. Paths that two protocols share tell by the client's version header.
-Protocol protocol_of(const HttpRequest& request) {
-  const std::string_view path = request.path;
-  if (path.rfind("/v1/messages", 0) == 0) return Protocol::messages;
-  if (path.rfind("/v1/responses", 0) == 0) return Protocol::responses;
-  if (path == "/v1/completions") return Protocol::completions;
-  if (path == "/v1/chat/completions" || path == "/apply-template") return Protocol::chat;
-  return request.header("anthropic-version").empty() ? Protocol::chat : Protocol::messages;
-}
-
 /// What outlives a server, if it has a folder for that.
 struct Stores {
   std::unique_ptr<ResponseStore> responses;
@@ -110,7 +100,7 @@ Result<Stores> open_stores(Engine& engine, const ApiServerOptions& options) {
 }
 
 /// What a server is made of, in the order in which its parts need each other.
-class Server final : public ApiServer {
+class Server final : public ApiServer, private HttpSite {
  public:
   Server(Engine& engine, const Tokenizer& tokenizer, ApiServerOptions options,
          std::unique_ptr<AnswerGrammars> grammars, Stores stores)
@@ -162,19 +152,19 @@ class Server final : public ApiServer {
     http_.reset();
   }
 
-  /// Errors: those of opening the file of turns, and of HttpServer::start.
+  /// Errors: those of opening the file of turns.
+  Result<void> open_turns() {
+    if (stores_.turns_path.empty()) return {};
+    return turns_.keep_in(stores_.turns_path, stores_.numerics);
+  }
+  /// Errors: of HttpServer::start.
   Result<void> listen() {
-    if (!stores_.turns_path.empty())
-      HADAL_TRY(turns_.keep_in(stores_.turns_path, stores_.numerics));
-    HttpServerOptions http = options_.http;
-    http.error_page = [this](const HttpError& error) { return error_page(error); };
-    http.refuse_head = [this](const HttpRequest& head) { return refusal_of(head); };
-    HADAL_ASSIGN(http_,
-                 HttpServer::start(std::move(http), [this](HttpRequest&& request,
-                                                           std::shared_ptr<HttpResponder> client) {
-                   handle(std::move(request), std::move(client));
-                 }));
+    HADAL_ASSIGN(http_, HttpServer::start(options_.http, *this));
     return {};
+  }
+  void take_over(std::unique_ptr<HttpServer> http) {
+    http_ = std::move(http);
+    http_->show(*this);
   }
 
   std::uint16_t port() const override { return http_->port(); }
@@ -212,19 +202,12 @@ class Server final : public ApiServer {
             .trace = stores_.trace.get()};
   }
 
-  /// What never became an exchange, in the form that the client expects.
-  HttpResponse error_page(const HttpError& error) {
-    const auto kind = error.status == 413   ? ApiError::Kind::too_large
-                      : error.status >= 500 ? ApiError::Kind::server_error
-                                            : ApiError::Kind::invalid_request;
-    const std::string id = fresh_id("req_");
+  HttpResponse error_page(const HttpError& error) override {
     metrics_.count_http(error.status);
-    return {error.status, response_headers(id, options_.cors_origin, "application/json"),
-            error_body({.kind = kind, .message = std::string(error.message)},
-                       protocol_of(error.request), id)};
+    return error_response(error, options_.cors_origin);
   }
 
-  void handle(HttpRequest&& request, std::shared_ptr<HttpResponder> client) {
+  void answer(HttpRequest&& request, std::shared_ptr<HttpResponder> client) override {
     const Protocol protocol = protocol_of(request);
     Exchange exchange{.request = std::move(request),
                       .responder = std::move(client),
@@ -252,7 +235,7 @@ class Server final : public ApiServer {
   }
 
   /// Asked before a body is read: whoever has no key cannot make the server hold one.
-  std::optional<HttpResponse> refusal_of(const HttpRequest& head) {
+  std::optional<HttpResponse> refuse_head(const HttpRequest& head) override {
     const auto error = objection_to(head);
     if (!error) return std::nullopt;
     Exchange exchange{.request = head,
@@ -338,10 +321,8 @@ class Server final : public ApiServer {
   std::unique_ptr<HttpServer> http_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<ApiServer>> ApiServer::start(Engine& engine, const Tokenizer& tokenizer,
-                                                    ApiServerOptions options) {
+Result<std::unique_ptr<Server>> make_server(Engine& engine, const Tokenizer& tokenizer,
+                                            ApiServerOptions options) {
   if (!tokenizer.can_encode()) {
     return error(ErrorCode::unsupported,
                  "the vocabulary of {} lacks byte tokens: text cannot be encoded",
@@ -352,7 +333,24 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Engine& engine, const Tokeni
   HADAL_ASSIGN(Stores stores, open_stores(engine, options));
   auto server = std::make_unique<Server>(engine, tokenizer, std::move(options), std::move(grammars),
                                          std::move(stores));
+  HADAL_TRY(server->open_turns());
+  return server;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ApiServer>> ApiServer::start(Engine& engine, const Tokenizer& tokenizer,
+                                                    ApiServerOptions options) {
+  HADAL_ASSIGN(auto server, make_server(engine, tokenizer, std::move(options)));
   HADAL_TRY(server->listen());
+  return std::unique_ptr<ApiServer>(std::move(server));
+}
+
+Result<std::unique_ptr<ApiServer>> ApiServer::take_over(std::unique_ptr<HttpServer> http,
+                                                        Engine& engine, const Tokenizer& tokenizer,
+                                                        ApiServerOptions options) {
+  HADAL_ASSIGN(auto server, make_server(engine, tokenizer, std::move(options)));
+  server->take_over(std::move(http));
   return std::unique_ptr<ApiServer>(std::move(server));
 }
 

@@ -47,6 +47,11 @@ class ApiServer {
   /// text).
   static Result<std::unique_ptr<ApiServer>> start(Engine& engine, const Tokenizer& tokenizer,
                                                   ApiServerOptions options);
+  /// The same with a server that listens already, by options.http, and has shown a LoadingSite. On
+  /// an error `http` has ended.
+  static Result<std::unique_ptr<ApiServer>> take_over(std::unique_ptr<HttpServer> http,
+                                                      Engine& engine, const Tokenizer& tokenizer,
+                                                      ApiServerOptions options);
   virtual ~ApiServer() = default;
 
   virtual std::uint16_t port() const = 0;

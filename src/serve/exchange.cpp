@@ -18,6 +18,15 @@ std::string fresh_id(std::string_view prefix) {
   return fmt::format("{}{:016x}{:016x}", prefix, words[0], words[1]);
 }
 
+Protocol protocol_of(const HttpRequest& request) {
+  const std::string_view path = request.path;
+  if (path.rfind("/v1/messages", 0) == 0) return Protocol::messages;
+  if (path.rfind("/v1/responses", 0) == 0) return Protocol::responses;
+  if (path == "/v1/completions") return Protocol::completions;
+  if (path == "/v1/chat/completions" || path == "/apply-template") return Protocol::chat;
+  return request.header("anthropic-version").empty() ? Protocol::chat : Protocol::messages;
+}
+
 HttpHeaders response_headers(std::string_view request_id, std::string_view cors_origin,
                              std::string_view content_type) {
   HttpHeaders all{{"Content-Type", std::string(content_type)},
@@ -29,6 +38,16 @@ HttpHeaders response_headers(std::string_view request_id, std::string_view cors_
   // Pages of other sites see few headers otherwise.
   all.emplace_back("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After");
   return all;
+}
+
+HttpResponse error_response(const HttpError& error, std::string_view cors_origin) {
+  const auto kind = error.status == 413   ? ApiError::Kind::too_large
+                    : error.status >= 500 ? ApiError::Kind::server_error
+                                          : ApiError::Kind::invalid_request;
+  const std::string id = fresh_id("req_");
+  return {error.status, response_headers(id, cors_origin, "application/json"),
+          error_body({.kind = kind, .message = std::string(error.message)},
+                     protocol_of(error.request), id)};
 }
 
 void Exchange::reply(std::string body, std::string_view content_type) {

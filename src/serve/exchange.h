@@ -17,9 +17,15 @@ namespace hadal {
 /// 128 random bits behind the prefix. Any thread.
 std::string fresh_id(std::string_view prefix);
 
+/// Whose forms an answer has. Paths that two protocols share tell by the client's version header.
+Protocol protocol_of(const HttpRequest& request);
+
 /// Headers that every response has.
 HttpHeaders response_headers(std::string_view request_id, std::string_view cors_origin,
                              std::string_view content_type);
+
+/// What never became an exchange, in the form that the client expects.
+HttpResponse error_response(const HttpError& error, std::string_view cors_origin);
 
 /// Lives as long as its handler runs; the responder and copies of the rest may outlive it.
 struct Exchange {

@@ -16,7 +16,15 @@ namespace {
 
 using namespace hadal;
 
+class Echo final : public HttpSite {
+  void answer(HttpRequest&& request, std::shared_ptr<HttpResponder> client) override {
+    fuzz::require(!request.path.empty() && request.path.front() == '/', "a path begins with '/'");
+    client->respond(200, {{"Content-Type", "text/plain"}}, std::move(request.body));
+  }
+};
+
 HttpServer& server() {
+  static Echo site;
   static const auto server = [] {
     set_log_level(LogLevel::error);
     HttpServerOptions options;
@@ -24,10 +32,7 @@ HttpServer& server() {
     options.n_threads = 1;
     options.max_header_bytes = 4096;
     options.max_body_bytes = 16384;
-    auto started = HttpServer::start(options, [](HttpRequest&& request, auto client) {
-      fuzz::require(!request.path.empty() && request.path.front() == '/', "a path begins with '/'");
-      client->respond(200, {{"Content-Type", "text/plain"}}, std::move(request.body));
-    });
+    auto started = HttpServer::start(options, site);
     fuzz::require(started.has_value(), "the server listens");
     return std::move(*started);
   }();

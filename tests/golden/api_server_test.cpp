@@ -5,6 +5,7 @@
 #include "agent/told_episode.h"
 #include "api_server_for_test.h"
 #include "base/temporary_directory_for_test.h"
+#include "serve/loading_site.h"
 #include "worlds/generator.h"
 
 #include <algorithm>
@@ -233,6 +234,32 @@ TEST_F(ApiServerTest, AVanishedClientFreesItsSlot) {
   client.close();
 
   EXPECT_EQ(post("/v1/chat/completions", chat("hello", 2)).status, 200);
+}
+
+TEST_F(ApiServerTest, ListensWhileTheModelIsBeingLoaded) {
+  LoadingSite loading("");
+  auto http = HttpServer::start({.port = 0}, loading);
+  ASSERT_TRUE(http) << http.error().message;
+  const std::uint16_t port = (*http)->port();
+
+  const TestResponse health = exchange(port, "GET", "/health");
+  EXPECT_EQ(health.status, 503);
+  EXPECT_NE(health.head.find("Retry-After: 2"), std::string::npos) << health.head;
+  const Json told = Json::parse(health.body)["error"];
+  EXPECT_EQ(told["message"], "Loading model") << "llama.cpp's words";
+  EXPECT_EQ(told["type"], "unavailable_error");
+  EXPECT_EQ(Json::parse(exchange(port, "POST", "/v1/messages", "{}").body)["error"]["type"],
+            "overloaded_error");
+  EXPECT_NE(exchange(port, "GET", "/").head.find("text/html"), std::string::npos);
+
+  ApiServerOptions options;
+  options.scheduler.state_bytes = 64u << 20;
+  auto server = ApiServer::take_over(std::move(*http), *engine_, *tokenizer_, options);
+  ASSERT_TRUE(server) << server.error().message;
+  EXPECT_EQ((*server)->port(), port);
+  EXPECT_EQ(exchange(port, "GET", "/health").status, 200);
+  EXPECT_EQ(exchange(port, "POST", "/v1/chat/completions", chat("Hello").dump()).status, 200);
+  server->reset();
 }
 
 TEST_F(ApiServerTest, RefusesClearly) {
