@@ -2,7 +2,11 @@
 
 #include "formats/quote.h"
 #include "grammar/char_set.h"
+#include "grammar/lark.h"
+#include "grammar/regex.h"
 #include "grammar/schema_writer.h"
+
+#include <fmt/format.h>
 
 #include <memory>
 #include <optional>
@@ -93,12 +97,27 @@ class DsmlWriter {
     }
     const StateId close = builder_.literal("\n", tag("</", "invoke>", kReturn));
     StateId parameters = close;
-    if (tool.is_free) {
+    if (tool.input) {
+      HADAL_ASSIGN(parameters, input_text(tool, close));
+    } else if (tool.is_free) {
       HADAL_ASSIGN(parameters, free_parameters(close));
     } else if (tool.parameters != nullptr) {
       HADAL_ASSIGN(parameters, parameters_of(tool, close));
     }
     return tag("<", "invoke name=\"" + tool.name + "\">", builder_.literal("\n", parameters));
+  }
+
+  // The one parameter, a string, by its grammar.
+  Result<StateId> input_text(const DsmlTool& tool, StateId close) {
+    const InputGrammar& input = *tool.input;
+    const std::string source = "grammar of tool " + quote(tool.name);
+    auto rule = input.syntax == InputGrammar::Syntax::lark ? add_lark(builder_, input.text, source)
+                                                           : add_regex(builder_, input.text);
+    if (!rule && input.syntax == InputGrammar::Syntax::regex)
+      return error(rule.error().code, "{}: {}", source, rule.error().message);
+    if (!rule) return rule.error();
+    const StateId value = builder_.call(*rule, tag("</", "parameter>", close));
+    return tag("<", fmt::format("parameter name=\"{}\" string=\"true\">", input.parameter), value);
   }
 
   // As parameters_of, for a tool whose schema is not known.

@@ -23,6 +23,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,11 +34,20 @@ namespace hadal::grammar {
 inline constexpr std::string_view kDsmlToken = "｜DSML｜";
 inline constexpr std::size_t kMaxDsmlTools = 1000;
 
+/// Of a tool that takes one text; used during the call only.
+struct InputGrammar {
+  enum class Syntax : std::uint8_t { lark, regex };  ///< of lark.h, of regex_syntax.h
+  Syntax syntax;
+  std::string_view parameter;  ///< its name, as a tag can hold it
+  std::string_view text;
+};
+
 struct DsmlTool {
   std::string name;                          ///< without quotes, line ends, '<' and '>'
   const nlohmann::ordered_json* parameters;  ///< a schema of objects, used during the call only;
                                              ///< nullptr: no parameters
   bool is_free = false;  ///< any parameters, of any names and types; `parameters` is not looked at
+  std::optional<InputGrammar> input{};  ///< the one parameter, whatever `parameters` says
 };
 
 enum class ToolUse : std::uint8_t {
@@ -56,8 +66,8 @@ struct DsmlOptions {
 };
 
 /// For tool_choice with a name: pass that tool alone, and ToolUse::required.
-/// Errors: those of compile_json_schema; invalid_argument (no tool, a name that a tag cannot hold);
-/// unsupported (anyOf, oneOf, enum or const for all arguments together).
+/// Errors: those of compile_json_schema, add_lark and add_regex; invalid_argument (no tool, a name
+/// that a tag cannot hold); unsupported (anyOf, oneOf, enum or const for all arguments together).
 Result<Grammar> compile_dsml(std::span<const DsmlTool> tools, const DsmlOptions& options);
 
 }  // namespace hadal::grammar

@@ -66,6 +66,34 @@ TEST(DsmlGrammar, TakesTextThenOneBlock) {
   EXPECT_FALSE(accepts_prefix(grammar, spelled("<~think>")));
 }
 
+TEST(DsmlGrammar, HoldsTheTextOfACustomToolToItsGrammar) {
+  using Syntax = InputGrammar::Syntax;
+  const InputGrammar lark{Syntax::lark, "input", "start: \"move \" /[a-h][1-8]/ LF?\nLF: /\\n/"};
+  const InputGrammar regex{Syntax::regex, "input", "[0-9]{2}"};
+  const std::vector<DsmlTool> tools = {{"chess", &kNothing, false, lark},
+                                       {"number", nullptr, false, regex}};
+  const auto grammar = share(compile_dsml(tools, {}));
+  const auto call = [](std::string_view name, std::string_view text) {
+    return spelled(
+        fmt::format("\n\n<~tool_calls>\n<~invoke name=\"{}\">\n<~parameter name=\"input\" "
+                    "string=\"true\">{}</~parameter>\n</~invoke>\n</~tool_calls>",
+                    name, text));
+  };
+
+  for (const auto& [name, text] :
+       {std::pair("chess", "move e4"), std::pair("chess", "move a1\n"), std::pair("number", "42")})
+    EXPECT_TRUE(accepts(grammar, call(name, text))) << text;
+  for (const auto& [name, text] : {std::pair("chess", "move e9"), std::pair("chess", "42"),
+                                   std::pair("number", "421"), std::pair("number", "")})
+    EXPECT_FALSE(accepts(grammar, call(name, text))) << text;
+  const std::vector<DsmlTool> bad = {
+      {"chess", nullptr, false, InputGrammar{Syntax::lark, "input", "x"}}};
+  const auto refused = compile_dsml(bad, {});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("grammar of tool 'chess': line 1"), std::string::npos)
+      << refused.error().message;
+}
+
 TEST(DsmlGrammar, HoldsNamesAndParametersToTheSchemas) {
   const auto grammar = share(compile_dsml(tools(), {}));
   const std::string block(kBlock);

@@ -3,8 +3,8 @@
 #include "formats/quote.h"
 #include "grammar/char_set.h"
 #include "grammar/grammar_builder.h"
+#include "grammar/rule_items.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,18 +14,6 @@
 
 namespace hadal::grammar {
 namespace {
-
-// What was read, before it is written from back to front.
-struct Item {
-  enum class Kind : std::uint8_t { literal, chars, rule, group };
-  Kind kind = Kind::literal;
-  std::string literal;
-  CharSet chars;
-  RuleId rule = 0;
-  std::vector<std::vector<Item>> alternatives;  ///< group
-  std::uint32_t min = 1, max = 1;
-};
-using Alternatives = std::vector<std::vector<Item>>;
 
 class Parser {
  public:
@@ -61,13 +49,7 @@ class Parser {
   void fail(ErrorCode code, std::string_view what) { fail_at(at_, code, what); }
   void fail_at(std::size_t place, ErrorCode code, std::string_view what) {
     if (problem_) return;
-    const auto begin = chars_.begin(),
-               here = begin + static_cast<std::ptrdiff_t>(std::min(place, chars_.size()));
-    const auto line = 1 + std::count(begin, here, U'\n');
-    const auto column = 1 + (here - std::find(std::make_reverse_iterator(here),
-                                              std::make_reverse_iterator(begin), U'\n')
-                                        .base());
-    problem_ = error(code, "{}: line {}, column {}: {}", source_, line, column, what);
+    problem_ = error(code, "{}: {}: {}", source_, line_and_column(chars_, place), what);
   }
 
   void skip_space(bool over_lines) {
@@ -113,15 +95,15 @@ class Parser {
     rule.is_defined = true;
     const RuleId id = rule.id;
     skip_space(true);
-    const Alternatives body = alternatives(/*over_lines=*/false);
+    const RuleAlternatives body = alternatives(/*over_lines=*/false);
     if (problem_) return;
     if (!at_end() && peek() != U'\n' && peek() != U'\r')
       return fail(ErrorCode::bad_format, "expected the end of the line");
-    builder_.define_rule(id, write(body, kReturn));
+    builder_.define_rule(id, write_alternatives(builder_, body, kReturn));
   }
 
-  Alternatives alternatives(bool over_lines) {
-    Alternatives all;
+  RuleAlternatives alternatives(bool over_lines) {
+    RuleAlternatives all;
     do {
       skip_space(true);
       all.push_back(sequence(over_lines));
@@ -129,13 +111,13 @@ class Parser {
     return all;
   }
 
-  std::vector<Item> sequence(bool over_lines) {
-    std::vector<Item> items;
+  RuleSequence sequence(bool over_lines) {
+    RuleSequence items;
     for (;;) {
       skip_space(over_lines);
       const char32_t c = peek();
       if (problem_ || at_end() || c == U'|' || c == U')' || c == U'\n' || c == U'\r') return items;
-      Item item = parse_item();
+      RuleItem item = parse_item();
       if (problem_) return items;
       skip_space(over_lines);
       quantify(item);
@@ -143,23 +125,23 @@ class Parser {
     }
   }
 
-  Item parse_item() {
-    Item item;
+  RuleItem parse_item() {
+    RuleItem item;
     const char32_t c = peek();
     if (c == U'"') {
-      item.kind = Item::Kind::literal;
+      item.kind = RuleItem::Kind::literal;
       ++at_;
       while (!at_end() && peek() != U'"' && !problem_) append_utf8(item.literal, one_char());
       if (!skip(U'"')) fail(ErrorCode::bad_format, "a literal is not closed");
     } else if (c == U'[') {
-      item.kind = Item::Kind::chars;
+      item.kind = RuleItem::Kind::chars;
       item.chars = char_class();
     } else if (c == U'.') {
       ++at_;
-      item.kind = Item::Kind::chars;
+      item.kind = RuleItem::Kind::chars;
       item.chars = CharSet::all();
     } else if (c == U'(') {
-      item.kind = Item::Kind::group;
+      item.kind = RuleItem::Kind::group;
       ++at_;
       if (++depth_ > kMaxGbnfDepth) {
         fail(ErrorCode::unsupported, fmt::format("more than {} open parentheses", kMaxGbnfDepth));
@@ -169,7 +151,7 @@ class Parser {
       --depth_;
       if (!skip(U')')) fail(ErrorCode::bad_format, "expected ')'");
     } else if (is_name_char(c)) {
-      item.kind = Item::Kind::rule;
+      item.kind = RuleItem::Kind::rule;
       const std::size_t place = at_;
       item.rule = rule_named(name(), place).id;
     } else {
@@ -247,8 +229,7 @@ class Parser {
     return value;
   }
 
-  void quantify(Item& item) {
-    constexpr std::uint32_t kMost = 1'000'000;
+  void quantify(RuleItem& item) {
     if (skip(U'*')) {
       item.min = 0;
       item.max = kUnbounded;
@@ -267,8 +248,9 @@ class Parser {
       }
       if (!low || !skip(U'}') || item.max < item.min)
         return fail(ErrorCode::bad_format, "expected {m}, {m,} or {m,n} with m <= n");
-      if (item.min > kMost || (item.max != kUnbounded && item.max > kMost))
-        return fail(ErrorCode::unsupported, fmt::format("more than {} repetitions", kMost));
+      if (item.min > kMostRepetitions || (item.max != kUnbounded && item.max > kMostRepetitions))
+        return fail(ErrorCode::unsupported,
+                    fmt::format("more than {} repetitions", kMostRepetitions));
     } else {
       return;
     }
@@ -283,42 +265,6 @@ class Parser {
     for (; peek() >= U'0' && peek() <= U'9'; ++at_)
       if (value < 100'000'000) value = value * 10 + (peek() - U'0');
     return value;
-  }
-
-  StateId write(const Alternatives& alternatives, StateId next) {
-    std::vector<StateId> ways;
-    for (const std::vector<Item>& items : alternatives) {
-      StateId at = next;
-      for (std::size_t i = items.size(); i-- > 0;) at = write(items[i], at);
-      ways.push_back(at);
-    }
-    return builder_.split(std::move(ways));
-  }
-
-  StateId write(const Item& item, StateId next) {
-    if (item.min == 1 && item.max == 1) return write_once(item, next);
-    if (item.max == 1) return builder_.split({next, write_once(item, next)});
-    if (item.max == kUnbounded && item.min <= 1) {  // a loop needs no counter
-      const StateId loop = builder_.undecided();
-      const StateId once = write_once(item, loop);
-      builder_.decide(loop, {next, once});
-      return item.min == 0 ? loop : once;
-    }
-    return builder_.repeat(write_once(item, kReturn), item.min, item.max, next);
-  }
-
-  StateId write_once(const Item& item, StateId next) {
-    switch (item.kind) {
-      case Item::Kind::literal:
-        return builder_.literal(item.literal, next);
-      case Item::Kind::chars:
-        return read_char(builder_, item.chars, CharEncoding::utf8, next);
-      case Item::Kind::rule:
-        return builder_.call(item.rule, next);
-      case Item::Kind::group:
-        return write(item.alternatives, next);
-    }
-    return next;
   }
 
   void check_names() {

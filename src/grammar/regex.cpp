@@ -133,8 +133,9 @@ RegexNode anything() {
 
 }  // namespace
 
-Result<CharNfa> compile_regex_nfa(std::string_view pattern, RegexMatch match) {
-  HADAL_ASSIGN(auto alternatives, parse_regex(pattern));
+Result<CharNfa> compile_regex_nfa(std::string_view pattern, RegexMatch match,
+                                  RegexDialect dialect) {
+  HADAL_ASSIGN(auto alternatives, parse_regex(pattern, dialect));
   RegexNode all;
   all.kind = RegexNode::Kind::choice;
   for (RegexAlternative& alternative : alternatives) {
@@ -153,11 +154,16 @@ Result<CharNfa> compile_regex_nfa(std::string_view pattern, RegexMatch match) {
                fmt::format("regular expression {}: {}", quote(pattern), nfa.error().message)};
 }
 
-Result<Grammar> compile_regex(std::string_view pattern) {
+Result<RuleId> add_regex(GrammarBuilder& builder, std::string_view pattern) {
   HADAL_ASSIGN(const CharNfa nfa, compile_regex_nfa(pattern, RegexMatch::whole));
+  const RuleId rule = builder.add_rule("regular expression");
+  builder.define_rule(rule, write_nfa(builder, nfa, CharEncoding::utf8, kReturn));
+  return rule;
+}
+
+Result<Grammar> compile_regex(std::string_view pattern) {
   GrammarBuilder builder;
-  const RuleId root = builder.add_rule("regular expression");
-  builder.define_rule(root, write_nfa(builder, nfa, CharEncoding::utf8, kReturn));
+  HADAL_ASSIGN(const RuleId root, add_regex(builder, pattern));
   return std::move(builder).finish(root, "regular expression " + quote(pattern));
 }
 

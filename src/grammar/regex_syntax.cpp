@@ -20,7 +20,8 @@ RegexNode chars_node(CharSet set) {
 
 class Parser {
  public:
-  explicit Parser(std::string_view pattern) : chars_(decode_chars(pattern)) {}
+  Parser(std::string_view pattern, RegexDialect dialect)
+      : chars_(decode_chars(pattern)), dialect_(dialect) {}
 
   Result<std::vector<RegexAlternative>> parse() {
     std::vector<RegexAlternative> alternatives;
@@ -88,7 +89,7 @@ class Parser {
       case U'[':
         return chars_node(char_class());
       case U'.':
-        return chars_node(CharSet({{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}}).complement());
+        return chars_node(dot());
       case U'\\':
         return chars_node(escape(/*in_class=*/false));
       case U'^':
@@ -106,13 +107,25 @@ class Parser {
     }
   }
 
+  CharSet dot() const {
+    switch (dialect_) {
+      case RegexDialect::python_dot_all:
+        return CharSet::all();
+      case RegexDialect::python:
+        return CharSet::of('\n').complement();
+      case RegexDialect::ecma:
+        break;
+    }
+    return CharSet({{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}}).complement();
+  }
+
   RegexNode group() {
     ++at_;
     if (skip(U"?=") || skip(U"?!") || skip(U"?<=") || skip(U"?<!")) {
       refuse("look-around");
       return {};
     }
-    if (skip(U"?<")) {
+    if (skip(U"?<") || (dialect_ != RegexDialect::ecma && skip(U"?P<"))) {
       while (!at_end() && peek() != U'>') ++at_;
       skip(U'>');
     } else if (!skip(U"?:") && peek() == U'?') {
@@ -318,6 +331,7 @@ class Parser {
   }
 
   std::u32string chars_;
+  RegexDialect dialect_;
   std::size_t at_ = 0;
   std::size_t depth_ = 0;
   std::optional<Error> problem_;
@@ -325,12 +339,12 @@ class Parser {
 
 }  // namespace
 
-Result<std::vector<RegexAlternative>> parse_regex(std::string_view pattern) {
+Result<std::vector<RegexAlternative>> parse_regex(std::string_view pattern, RegexDialect dialect) {
   if (pattern.size() > kMaxRegexBytes) {
     return error(ErrorCode::unsupported, "regular expression: expected at most {} bytes, found {}",
                  kMaxRegexBytes, pattern.size());
   }
-  auto alternatives = Parser(pattern).parse();
+  auto alternatives = Parser(pattern, dialect).parse();
   if (alternatives) return alternatives;
   return Error{alternatives.error().code, fmt::format("regular expression {}: {}", quote(pattern),
                                                       alternatives.error().message)};

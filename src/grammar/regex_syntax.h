@@ -34,9 +34,14 @@ struct RegexAlternative {
   bool is_anchored_at_start = false, is_anchored_at_end = false;
 };
 
+/// Of Python's differences those that tell: `.` is all but the line feed, or anything with the flag
+/// s, and groups may be named (?P<name>...). \w, \d and \s stay ECMA-262's.
+enum class RegexDialect : std::uint8_t { ecma, python, python_dot_all };
+
 /// The top-level alternatives. Errors: bad_format (syntax), unsupported (outside of the subset or
 /// the limits), with the place in bytes.
-Result<std::vector<RegexAlternative>> parse_regex(std::string_view pattern);
+Result<std::vector<RegexAlternative>> parse_regex(std::string_view pattern,
+                                                  RegexDialect dialect = RegexDialect::ecma);
 
 // What a class escape stands for.
 CharSet regex_digits();  ///< \d

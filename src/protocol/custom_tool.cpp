@@ -35,12 +35,12 @@ std::size_t complete_unit(std::string_view text) {
 
 Json custom_tool_parameters() {
   return {{"type", "object"},
-          {"properties", {{"input", {{"type", "string"}}}}},
-          {"required", Json::array({"input"})}};
+          {"properties", {{kCustomToolInput, {{"type", "string"}}}}},
+          {"required", Json::array({kCustomToolInput})}};
 }
 
 std::string custom_tool_arguments(std::string_view input) {
-  return json_text({{"input", input}});
+  return json_text({{kCustomToolInput, input}});
 }
 
 std::string CustomToolInput::feed(std::string_view piece) {

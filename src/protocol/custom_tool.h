@@ -10,6 +10,9 @@
 
 namespace hadal {
 
+/// The parameter.
+inline constexpr std::string_view kCustomToolInput = "input";
+
 /// The schema of the arguments of every custom tool.
 nlohmann::ordered_json custom_tool_parameters();
 

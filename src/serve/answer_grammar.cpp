@@ -7,6 +7,7 @@
 #include "grammar/gbnf.h"
 #include "grammar/json_schema.h"
 #include "grammar/regex.h"
+#include "protocol/custom_tool.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -27,6 +28,13 @@ Result<nlohmann::ordered_json> schema_of(const OutputFormat& output) {
   return parse_ordered_json(output.text, output.field, limits);
 }
 
+grammar::InputGrammar input_grammar_of(const ApiTool& tool) {
+  using Syntax = grammar::InputGrammar::Syntax;
+  return {.syntax = tool.grammar_syntax == "lark" ? Syntax::lark : Syntax::regex,
+          .parameter = kCustomToolInput,
+          .text = tool.grammar};
+}
+
 /// The grammar of a request's tools. A schema that cannot be compiled leaves the arguments of its
 /// tool free, unless that is strict: names, form and number of calls stay bound.
 struct ToolGrammar {
@@ -40,7 +48,9 @@ struct ToolGrammar {
     if (has_schema)
       schemas.push_back(nlohmann::ordered_json::parse(tool.parameters, nullptr, false));
     tools.push_back({.name = tool.name, .parameters = has_schema ? &schemas.back() : nullptr});
-    is_strict.push_back(tool.strict);
+    if (!tool.grammar.empty()) tools.back().input = input_grammar_of(tool);
+    // A grammar is never only meant well.
+    is_strict.push_back(tool.strict || !tool.grammar.empty());
   }
 
   bool has_strict() const {
@@ -163,7 +173,8 @@ Result<AnswerRules> AnswerGrammars::rules_for_tools(const ApiRequest& request,
   tools.schemas.reserve(request.tools.size());
   for (const ApiTool& tool : request.tools) {
     if (mode == Mode::named && tool.name != request.tool_choice.name) continue;
-    key += fmt::format("\ntool {} {} {}", tool.name, tool.strict, tool.parameters);
+    key += fmt::format("\ntool {} {} {} {} {}", tool.name, tool.strict, tool.parameters,
+                       tool.grammar_syntax, tool.grammar);
     tools.add(tool);
   }
   grammar::DsmlOptions& options = tools.options;

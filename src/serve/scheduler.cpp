@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -173,6 +175,7 @@ void Scheduler::loop() {
     tell_progress();
     collect_ended();
     preempt_if_short();
+    forget_clients();
     publish();
   }
   for (auto* tasks : {&running_, &waiting_})
@@ -569,7 +572,15 @@ void Scheduler::publish() {
   state_.snapshot_bytes = cache_.tail_bytes();
   state_.n_snapshots = cache_.n_snapshots();
   state_.n_evicted = cache_.n_evicted();
-  if (n_unfinished_ == 0) served_.clear();
+}
+
+/// Drops clients without jobs: a server that never rests would remember all that ever came.
+void Scheduler::forget_clients() {
+  if (served_.size() <= running_.size() + waiting_.size()) return;
+  std::set<std::string_view> present;
+  for (const auto* tasks : {&running_, &waiting_})
+    for (const auto& task : *tasks) present.insert(task->job.client);
+  std::erase_if(served_, [&](const auto& entry) { return present.count(entry.first) == 0; });
 }
 
 }  // namespace hadal

@@ -109,6 +109,7 @@ class Scheduler {
   void preempt(Task& task);
   void keep_snapshot(const Task& task);
   void end(Task& task, const Generation& generation);
+  void forget_clients();
   void publish();
 
   Model& model_;

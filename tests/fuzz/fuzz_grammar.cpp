@@ -1,10 +1,11 @@
-// Fuzzes the compilers of answers' forms: the first byte chooses JSON schema, GBNF-like grammar or
-// regular expression. What compiles can be followed to its end by a walk that takes the first byte
-// that is allowed.
+// Fuzzes the compilers of answers' forms: the first byte chooses JSON schema, GBNF-like grammar,
+// regular expression or Lark grammar. What compiles can be followed to its end by a walk that takes
+// the first byte that is allowed.
 #include "fuzz_target.h"
 #include "grammar/config_sets.h"
 #include "grammar/gbnf.h"
 #include "grammar/json_schema.h"
+#include "grammar/lark.h"
 #include "grammar/regex.h"
 
 #include <memory>
@@ -16,13 +17,15 @@ namespace {
 using namespace hadal;
 
 Result<grammar::Grammar> compile(unsigned kind, std::string_view text) {
-  switch (kind % 3) {
+  switch (kind % 4) {
     case 0:
       return grammar::compile_json_schema(text, "fuzz");
     case 1:
       return grammar::compile_gbnf(text, "fuzz");
-    default:
+    case 2:
       return grammar::compile_regex(text);
+    default:
+      return grammar::compile_lark(text, "fuzz");
   }
 }
 

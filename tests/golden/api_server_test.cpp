@@ -282,6 +282,32 @@ TEST_F(ApiServerTest, RefusesClearly) {
   EXPECT_EQ(get("/health").status, 200);
 }
 
+TEST_F(ApiServerTest, GrammarsOfCustomToolsAreKeptOrRefused) {
+  serve();
+  Json request = chat("Move.");
+  request["tools"] = Json::array(
+      {{{"type", "custom"},
+        {"custom",
+         {{"name", "chess"},
+          {"format",
+           {{"type", "grammar"}, {"grammar", {{"syntax", "lark"}, {"definition", ""}}}}}}}}});
+  request["tool_choice"] = "required";
+  request["max_tokens"] = 200;
+  // No key is added from here on, which would move it.
+  Json& definition = request["tools"][0]["custom"]["format"]["grammar"]["definition"];
+
+  definition = "start: \"move \" /[a-h][1-8]/ | move";
+  const TestResponse refused = post("/v1/chat/completions", request);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("'move' is not defined"), std::string::npos) << refused.body;
+  definition = "start: \"move \" /[a-h][1-8]/";
+  const TestResponse kept = post("/v1/chat/completions", request);
+  ASSERT_EQ(kept.status, 200) << kept.body;
+  for (const Json& call : Json::parse(kept.body)["choices"][0]["message"]["tool_calls"])
+    EXPECT_EQ(call["custom"]["input"].get<std::string>().rfind("move ", 0), 0u) << call;
+  EXPECT_NE(kept.body.find("\"move "), std::string::npos) << kept.body;
+}
+
 TEST_F(ApiServerTest, KeysAreAskedFor) {
   ApiServerOptions options;
   options.api_keys = {"secret", "other"};
