@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -29,6 +31,27 @@ const CLI::App* find_verb(const CLI::App& app, std::string_view name) {
   for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
     if (verb->get_name() == name) return verb;
   return nullptr;
+}
+
+/// The verb that the words name, or the task of a verb: `serve`, `eval worlds`. Null: none.
+const CLI::App* find_task(const CLI::App& app, std::span<const std::string> words) {
+  const CLI::App* task = nullptr;
+  for (const std::string& word : words) {
+    const CLI::App* next = find_verb(task == nullptr ? app : *task, word);
+    if (next == nullptr) break;
+    task = next;
+  }
+  return task;
+}
+
+void name_variables(CLI::App& app) {
+  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (CLI::Option* option : verb->get_options()) {
+      const auto& names = option->get_lnames();
+      if (!names.empty() && names.front() != "help") option->envname(variable_of(names.front()));
+    }
+    name_variables(*verb);
+  }
 }
 
 /// Those that exist, the strongest first.
@@ -67,42 +90,41 @@ Result<std::vector<CLI::ConfigItem>> read_file(const fs::path& path) {
   }
 }
 
-/// The option of the verb that `item` sets; null: the item is about another verb.
-Result<const CLI::Option*> option_of(const CLI::App& app, const std::string& verb,
+/// The option of the task that `item` sets; null: the item is about another one.
+Result<const CLI::Option*> option_of(const CLI::App& app, const CLI::App* task,
                                      const CLI::ConfigItem& item, const fs::path& path) {
-  if (item.parents.size() != 1) {
+  if (item.parents.empty()) {
     return error(ErrorCode::invalid_argument,
                  "{}: '{}' stands in no section of a verb, such as [serve]", path.string(),
                  item.fullname());
   }
-  const CLI::App* section = find_verb(app, item.parents.front());
-  if (section == nullptr) {
-    return error(ErrorCode::invalid_argument, "{}: [{}] is no verb of hadal", path.string(),
-                 item.parents.front());
+  const CLI::App* section = &app;
+  for (const std::string& name : item.parents) {
+    section = find_verb(*section, name);
+    if (section == nullptr) {
+      return error(ErrorCode::invalid_argument, "{}: [{}] is no verb of hadal", path.string(),
+                   fmt::join(item.parents, "."));
+    }
   }
   const CLI::Option* option = section->get_option_no_throw("--" + item.name);
   if (option == nullptr) {
     return error(ErrorCode::invalid_argument, "{}: hadal {} has no option --{}", path.string(),
-                 item.parents.front(), item.name);
+                 fmt::join(item.parents, " "), item.name);
   }
-  return item.parents.front() == verb ? option : nullptr;
+  return section == task ? option : nullptr;
 }
 
 }  // namespace
 
 void read_environment(CLI::App& app) {
-  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
-    for (CLI::Option* option : verb->get_options()) {
-      const auto& names = option->get_lnames();
-      if (!names.empty() && names.front() != "help") option->envname(variable_of(names.front()));
-    }
-  }
+  name_variables(app);
 }
 
 Result<std::vector<std::string>> with_settings(const CLI::App& app,
                                                std::span<char* const> arguments) {
   std::vector<std::string> all(arguments.begin(), arguments.end());
-  if (all.empty() || find_verb(app, all.front()) == nullptr) return all;
+  const CLI::App* task = find_task(app, all);
+  if (task == nullptr) return all;
   const std::vector<std::string> typed = all;
   std::vector<const CLI::Option*> set;
   for (const fs::path& path : files()) {
@@ -110,7 +132,7 @@ Result<std::vector<std::string>> with_settings(const CLI::App& app,
     std::vector<const CLI::Option*> set_here;
     for (const CLI::ConfigItem& item : items) {
       if (item.name == "++" || item.name == "--") continue;  // CLI11's marks of a section's ends
-      HADAL_ASSIGN(const CLI::Option* option, option_of(app, typed.front(), item, path));
+      HADAL_ASSIGN(const CLI::Option* option, option_of(app, task, item, path));
       if (option == nullptr || is_typed(*option, typed) ||
           !environment(option->get_envname().c_str()).empty() ||
           std::find(set.begin(), set.end(), option) != set.end())

@@ -12,13 +12,14 @@
 
 namespace hadal {
 
-/// Every option --some-name of every verb may be set by HADAL_SOME_NAME.
+/// Every option --some-name of every verb, and of every task of a verb, may be set by
+/// HADAL_SOME_NAME.
 void read_environment(CLI::App& app);
 
 /// The arguments behind the program's name, with what files say and neither they nor the
 /// environment do. Files: ./hadal.toml and $XDG_CONFIG_HOME/hadal/config.toml (default ~/.config),
 /// or HADAL_SETTINGS=FILE instead of both ("none": no file). In them keys are options without the
-/// dashes, under [VERB].
+/// dashes, under [VERB] or [VERB.TASK].
 /// Errors: bad_format, invalid_argument (a verb or option that does not exist; the message names
 /// the file).
 Result<std::vector<std::string>> with_settings(const CLI::App& app,

@@ -21,12 +21,14 @@ class SettingsTest : public testing::Test {
     before_ = fs::current_path();
     fs::current_path(folder_);
     setenv("HOME", (folder_ / "home").c_str(), 1);
-    for (const char* name : {"XDG_CONFIG_HOME", "HADAL_SETTINGS", "HADAL_PORT", "HADAL_API_KEY"})
+    for (const char* name :
+         {"XDG_CONFIG_HOME", "HADAL_SETTINGS", "HADAL_PORT", "HADAL_API_KEY", "HADAL_EPISODES"})
       unsetenv(name);
   }
   void TearDown() override {
     fs::current_path(before_);
-    for (const char* name : {"HADAL_SETTINGS", "HADAL_PORT", "HADAL_API_KEY"}) unsetenv(name);
+    for (const char* name : {"HADAL_SETTINGS", "HADAL_PORT", "HADAL_API_KEY", "HADAL_EPISODES"})
+      unsetenv(name);
   }
 
   void project(const std::string& text) const { std::ofstream("hadal.toml") << text; }
@@ -42,6 +44,7 @@ class SettingsTest : public testing::Test {
     serve->add_option("--api-key", keys);
     serve->add_flag("--quiet", quiet);
     app.add_subcommand("run")->add_option("--seed", seed);
+    app.add_subcommand("eval")->add_subcommand("worlds")->add_option("--episodes", episodes);
     read_environment(app);
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
@@ -55,6 +58,7 @@ class SettingsTest : public testing::Test {
   std::vector<std::string> keys;
   bool quiet = false;
   int seed = 0;
+  int episodes = 0;
   const TemporaryDirectory directory_;
   const fs::path folder_ = directory_.path();
   fs::path before_;
@@ -88,6 +92,24 @@ TEST_F(SettingsTest, ListsAndFlagsComeFromFiles) {
   EXPECT_EQ(keys, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(quiet);
   EXPECT_EQ(seed, 0) << "another verb's";
+}
+
+TEST_F(SettingsTest, TasksOfAVerbHaveSectionsOfTheirOwn) {
+  project("[serve]\nport = 3\n[eval.worlds]\nepisodes = 5\n");
+  ASSERT_TRUE(parse({"eval", "worlds"}));
+  EXPECT_EQ(episodes, 5);
+  EXPECT_EQ(port, 1) << "another verb's";
+
+  setenv("HADAL_EPISODES", "7", 1);
+  ASSERT_TRUE(parse({"eval", "worlds"}));
+  EXPECT_EQ(episodes, 7);
+  ASSERT_TRUE(parse({"eval", "worlds", "--episodes=9"}));
+  EXPECT_EQ(episodes, 9);
+
+  for (const char* text : {"[eval]\nepisodes = 5\n", "[eval.wrlds]\nepisodes = 5\n"}) {
+    project(text);
+    EXPECT_FALSE(parse({"eval", "worlds"})) << text;
+  }
 }
 
 TEST_F(SettingsTest, AFlagCanBeSetToFalse) {
