@@ -65,6 +65,11 @@ GRAMMARS = [
      '%import common.WORD\n%import common.NUMBER\n%import common (C_COMMENT, CPP_COMMENT, WS_INLINE)\n'
      '%ignore WS_INLINE\n%ignore ","\n',
      ["abc 1.5", "/* x **/ y", "/* x */ */", "a,,b", "1e5 // end", "/**/", "/* *", "1e", ",a,"]),
+    ('start: "select"i ITEM ("," ITEM)* "FROM"i ITEM\nITEM: /[a-z]+[0-9]?/\n%import common.WS\n%import common.WS\n%ignore WS\n',
+     ["select a FROM b", "SELECT a1 , b From c", "s elect a from b", "selecta from b", "select a,b,c2fromd"]),
+    ('start: QUOTED ("a" ~ 1 .. 3) \\\n  LINK?\nQUOTED: /[]x]|[^]y]z/\nLINK: /\\[[^]]*\\]/\n',
+     ["]a", "xaa[link]", "qzaaa[]", "]zaa", "yza", "xaaaa", "xa[a]]"]),
+    ('start: "\\d" "\\." | /[\\]\\\\]+/\n', ["\\d\\.", "]\\]", "d.", "\\d."]),
     ('start: _sep{"a"}\n', []),
     ('start: "a" | start "b"\n', []),
     ('start: A\nA: /a$/\n', []),

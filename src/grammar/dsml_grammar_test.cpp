@@ -88,6 +88,12 @@ TEST(DsmlGrammar, HoldsTheTextOfACustomToolToItsGrammar) {
     EXPECT_FALSE(accepts(grammar, call(name, text))) << text;
   const std::vector<DsmlTool> bad = {
       {"chess", nullptr, false, InputGrammar{Syntax::lark, "input", "x"}}};
+  const std::vector<DsmlTool> recursive = {
+      {"chess", nullptr, false, InputGrammar{Syntax::lark, "input", "start: start \"a\" | \"b\""}}};
+  const auto left = compile_dsml(recursive, {});
+  ASSERT_FALSE(left);
+  EXPECT_NE(left.error().message.find("rule 'start' of grammar of tool 'chess'"), std::string::npos)
+      << left.error().message;
   const auto refused = compile_dsml(bad, {});
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("grammar of tool 'chess': line 1"), std::string::npos)

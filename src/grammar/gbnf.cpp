@@ -26,7 +26,7 @@ class Parser {
       parse_rule();
       skip_space(/*over_lines=*/true);
     }
-    if (!problem_) check_names();
+    if (!problem_ && !builder_.full()) check_names();
     if (problem_) return *problem_;
     return std::move(builder_).finish(rules_.at("root").id, source_);
   }

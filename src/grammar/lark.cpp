@@ -10,8 +10,8 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -105,6 +105,8 @@ class Reader {
       }
       skip_space(/*over_lines=*/true);
     }
+    if (!problem_ && builder_.full())
+      return error(ErrorCode::unsupported, "{}: the grammar is too large", source_);
     if (!problem_) check_names();
     if (problem_) return *problem_;
     return write();
@@ -152,6 +154,8 @@ class Reader {
         while (!at_end() && peek() != U'\n') ++at_;
       } else if (c == U' ' || c == U'\t' || c == U'\r' || (over_lines && c == U'\n')) {
         ++at_;
+      } else if (c == U'\\' && peek(1) == U'\n') {  // the line goes on
+        at_ += 2;
       } else {
         return;
       }
@@ -186,7 +190,7 @@ class Reader {
   Rule& rule_named(const std::string& name, std::size_t place) {
     const auto [rule, is_new] = rules_.try_emplace(name);
     if (is_new) {
-      rule->second.id = builder_.add_rule("rule " + quote(name));
+      rule->second.id = builder_.add_rule(fmt::format("rule {} of {}", quote(name), source_));
       rule->second.is_terminal = is_terminal_name(name) || name.starts_with(kCommonPrefix);
       rule->second.first_use = place;
     }
@@ -267,7 +271,9 @@ class Reader {
         return fail_at(place, ErrorCode::unsupported,
                        fmt::format("common has no terminal {}", quote(imported)));
       }
-      define(alias.empty() ? imported : alias, place, {{rule_item(*rule)}});
+      const std::string& name = alias.empty() ? imported : alias;
+      const auto [known, is_new] = imported_.try_emplace(name, *rule);
+      if (is_new || known->second != *rule) define(name, place, {{rule_item(*rule)}});
     }
     end_of_line();
   }
@@ -379,6 +385,7 @@ class Reader {
       at_ += 2;
       skip_space(false);
       const std::u32string last = peek() == U'"' ? string() : std::u32string();
+      if (ignores_case || peek() == U'i') refuse("a range that ignores case");
       if (text.size() != 1 || last.size() != 1 || last < text) {
         fail(ErrorCode::bad_format, "a range goes from one character to a later one");
         return {};
@@ -392,11 +399,20 @@ class Reader {
     }
     RuleSequence letters;
     for (const char32_t c : text) {
+      if (c > U'\x7f') refuse("a string with i and characters beyond ASCII");
       const bool is_letter = is_lower(c) || is_upper(c);
       letters.push_back(
           chars_item(is_letter ? CharSet::of(c) | CharSet::of(c ^ 0x20) : CharSet::of(c)));
     }
-    return group_item({std::move(letters)});
+    return terminal_item("string", write_alternatives(builder_, {std::move(letters)}, kReturn));
+  }
+
+  /// A terminal without a name, as a rule: nothing is ignored inside of it.
+  RuleItem terminal_item(std::string_view what, StateId body) {
+    const RuleId id = builder_.add_rule(fmt::format("a {} of {}", what, source_));
+    builder_.define_rule(id, body);
+    terminals_.insert(id);
+    return rule_item(id);
   }
 
   std::u32string string() {
@@ -430,9 +446,9 @@ class Reader {
       case U'\\':
       case U'"':
         return kind;
-      default:
-        fail(ErrorCode::bad_format, "unknown escape");
-        return U' ';
+      default:  // as Lark does: both characters stand for themselves
+        --at_;
+        return c;
     }
   }
 
@@ -471,15 +487,17 @@ class Reader {
       }
     }
     if (problem_) return {};
-    auto nfa = nfa_of(pattern, dialect);
+    const auto [known, is_new] = expressions_.try_emplace({std::move(pattern), dialect});
+    if (!is_new) return known->second;
+    const auto nfa = nfa_of(known->first.first, dialect);
     if (!nfa) {
       fail_at(place, nfa.error().code, nfa.error().message);
       return {};
     }
-    RuleItem item;
-    item.kind = RuleItem::Kind::nfa;
-    item.nfa = std::make_shared<const CharNfa>(std::move(*nfa));
-    return item;
+    known->second =
+        terminal_item("regular expression", write_nfa(builder_, *nfa, CharEncoding::utf8, kReturn));
+    if (builder_.full()) fail_at(place, ErrorCode::unsupported, "the grammar is too large");
+    return known->second;
   }
 
   static Result<CharNfa> nfa_of(std::string_view pattern, RegexDialect dialect) {
@@ -502,7 +520,11 @@ class Reader {
       skip_space(false);
       const auto low = number();
       min = max = low.value_or(0);
-      if (low && skip(U"..")) max = number().value_or(0);
+      skip_space(false);
+      if (low && skip(U"..")) {
+        skip_space(false);
+        max = number().value_or(0);
+      }
       if (!low || max < min)
         return fail(ErrorCode::bad_format, "expected ~ n or ~ n..m with n <= m");
       if (max > kMostRepetitions) {
@@ -539,13 +561,10 @@ class Reader {
       ignored = builder_.add_rule("%ignore");
       builder_.define_rule(*ignored, write_alternatives(builder_, ignored_, kReturn));
     }
-    std::vector<bool> is_terminal;
-    for (const auto& [name, rule] : rules_) {
-      is_terminal.resize(std::max<std::size_t>(is_terminal.size(), rule.id + std::size_t{1}));
-      is_terminal[rule.id] = rule.is_terminal;
-    }
+    for (const auto& [name, rule] : rules_)
+      if (rule.is_terminal) terminals_.insert(rule.id);
     for (auto& [name, rule] : rules_) {
-      if (ignored && !rule.is_terminal) let_ignore(rule.body, *ignored, is_terminal);
+      if (ignored && !rule.is_terminal) let_ignore(rule.body, *ignored);
       builder_.define_rule(rule.id, write_alternatives(builder_, rule.body, kReturn));
     }
     const RuleId start = rules_.at("start").id;
@@ -559,15 +578,14 @@ class Reader {
   }
 
   /// Puts what is ignored before every terminal.
-  static void let_ignore(RuleAlternatives& body, RuleId ignored,
-                         const std::vector<bool>& is_terminal) {
+  void let_ignore(RuleAlternatives& body, RuleId ignored) const {
     for (RuleSequence& sequence : body) {
       for (RuleItem& item : sequence) {
         if (item.kind == RuleItem::Kind::group) {
-          let_ignore(item.alternatives, ignored, is_terminal);
+          let_ignore(item.alternatives, ignored);
           continue;
         }
-        if (item.kind == RuleItem::Kind::rule && !is_terminal[item.rule]) continue;
+        if (item.kind == RuleItem::Kind::rule && terminals_.count(item.rule) == 0) continue;
         RuleItem before = rule_item(ignored);
         before.min = 0, before.max = kUnbounded;
         RuleItem both;
@@ -589,6 +607,10 @@ class Reader {
   std::size_t depth_ = 0;
   bool in_common_ = false;
   std::map<std::string, Rule, std::less<>> rules_;
+  std::map<std::string, RuleId> imported_;
+  /// One rule for each, however often it stands in the text.
+  std::map<std::pair<std::string, RegexDialect>, RuleItem> expressions_;
+  std::set<RuleId> terminals_;
   RuleAlternatives ignored_;
   std::optional<Error> problem_;
 };

@@ -205,8 +205,11 @@ class Parser {
     const bool is_negated = skip(U'^');
     std::vector<CharRange> ranges;
     CharSet set;
-    while (!at_end() && peek() != U']' && !problem_) {
+    // Python: a class is never empty, so a first ']' is one of its characters.
+    bool takes_bracket = dialect_ != RegexDialect::ecma;
+    while (!at_end() && (peek() != U']' || takes_bracket) && !problem_) {
       const CharSet low = class_item();
+      takes_bracket = false;
       if (peek() == U'-' && peek(1) != U']' && at_ + 1 < chars_.size()) {
         ++at_;
         const CharSet high = class_item();
@@ -267,6 +270,8 @@ class Parser {
       case U'r':
         return CharSet::of(U'\r');
       case U'0':
+        if (dialect_ != RegexDialect::ecma && peek() >= U'0' && peek() <= U'9')
+          refuse("an octal escape");
         return CharSet::of(U'\0');
       case U'x':
         return CharSet::of(hex(2));

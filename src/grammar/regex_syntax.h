@@ -34,8 +34,9 @@ struct RegexAlternative {
   bool is_anchored_at_start = false, is_anchored_at_end = false;
 };
 
-/// Of Python's differences those that tell: `.` is all but the line feed, or anything with the flag
-/// s, and groups may be named (?P<name>...). \w, \d and \s stay ECMA-262's.
+/// Python's differences as far as they are read: `.` is all but the line feed, or anything with the
+/// flag s; a first ']' in a class is a character; groups may be named (?P<name>...); octal escapes
+/// are refused. \w, \d and \s stay ECMA-262's.
 enum class RegexDialect : std::uint8_t { ecma, python, python_dot_all };
 
 /// The top-level alternatives. Errors: bad_format (syntax), unsupported (outside of the subset or

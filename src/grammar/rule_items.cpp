@@ -15,8 +15,6 @@ StateId write_once(GrammarBuilder& builder, const RuleItem& item, StateId next) 
       return builder.literal(item.literal, next);
     case RuleItem::Kind::chars:
       return read_char(builder, item.chars, CharEncoding::utf8, next);
-    case RuleItem::Kind::nfa:
-      return write_nfa(builder, *item.nfa, CharEncoding::utf8, next);
     case RuleItem::Kind::rule:
       return builder.call(item.rule, next);
     case RuleItem::Kind::group:

@@ -1,12 +1,10 @@
 // The right-hand sides of rules, as the parsers of grammar texts (GBNF, Lark) leave them.
 #pragma once
 
-#include "grammar/char_nfa.h"
 #include "grammar/char_set.h"
 #include "grammar/grammar_builder.h"
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,11 +20,10 @@ using RuleAlternatives = std::vector<RuleSequence>;
 
 /// One item, min to max times (kUnbounded: no upper bound).
 struct RuleItem {
-  enum class Kind : std::uint8_t { literal, chars, nfa, rule, group };
+  enum class Kind : std::uint8_t { literal, chars, rule, group };
   Kind kind = Kind::literal;
   std::string literal;
-  CharSet chars;                       ///< one character
-  std::shared_ptr<const CharNfa> nfa;  ///< a regular expression
+  CharSet chars;  ///< one character
   RuleId rule = 0;
   RuleAlternatives alternatives;  ///< group
   std::uint32_t min = 1, max = 1;

@@ -388,8 +388,6 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     if (gone_) std::exchange(gone_, nullptr)();
   }
 
-  /// Reading a longer request as JSON and tokens takes a thread for milliseconds and more.
-  static constexpr std::size_t kLongBody = 64 << 10;
   static constexpr std::size_t kMostPerWrite = 256 << 10;
   static constexpr std::size_t kMostDrained = 64u << 20;
 
@@ -467,14 +465,15 @@ void Connection<Stream>::handle() {
   request.body = std::move(parser_->get().body());
   parser_.reset();
   watch();
-  if (request.body.size() <= kLongBody) return answer(std::move(request));
-  shared_->long_requests.enter([self = this->shared_from_this(),
-                                long_one = std::make_shared<HttpRequest>(std::move(request))] {
-    asio::post(self->executor(), [self, long_one] {
-      const WorkLimit::Place place(self->shared_->long_requests);
-      if (!self->is_closed_) self->answer(std::move(*long_one));
-    });
-  });
+  if (request.body.empty()) return answer(std::move(request));
+  // Making tokens of a text, or a grammar of a schema, may take a thread for seconds.
+  shared_->body_requests.enter(
+      [self = this->shared_from_this(), taken = std::make_shared<HttpRequest>(std::move(request))] {
+        asio::post(self->executor(), [self, taken] {
+          const WorkLimit::Place place(self->shared_->body_requests);
+          if (!self->is_closed_) self->answer(std::move(*taken));
+        });
+      });
 }
 
 template <typename Stream>

@@ -1,12 +1,16 @@
 // One connection of the HTTP server; used by server.cpp.
 #pragma once
 
+#include "base/log.h"
 #include "http/server.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -35,15 +39,21 @@ class WorkLimit {
   /// `n_places`: at least 1.
   explicit WorkLimit(std::size_t n_places) : n_free_(n_places) {}
 
-  /// Calls `begin` when there is a place: at once, or on the thread that gives one back. It must
-  /// not throw, and let a Place be destroyed when its work has ended.
+  /// Calls `begin` when there is a place: at once, or on the thread that gives one back. It lets a
+  /// Place be destroyed when its work has ended. What it throws at once comes out of here; what it
+  /// throws later drops it.
   void enter(std::function<void()> begin) {
     {
       const std::lock_guard lock(mutex_);
       if (n_free_ == 0) return waiting_.push_back(std::move(begin));
       --n_free_;
     }
-    begin();
+    try {
+      begin();
+    } catch (...) {
+      leave();
+      throw;
+    }
   }
   /// Forgets those that wait.
   void clear() {
@@ -53,17 +63,23 @@ class WorkLimit {
 
  private:
   void leave() {
-    std::function<void()> next;
-    {
-      const std::lock_guard lock(mutex_);
-      if (waiting_.empty()) {
-        ++n_free_;
-        return;
+    while (true) {
+      std::function<void()> next;
+      {
+        const std::lock_guard lock(mutex_);
+        if (waiting_.empty()) {
+          ++n_free_;
+          return;
+        }
+        next = std::move(waiting_.front());
+        waiting_.pop_front();
       }
-      next = std::move(waiting_.front());
-      waiting_.pop_front();
+      try {
+        return next();
+      } catch (const std::exception& e) {
+        log_line(LogLevel::error, "http", fmt::format("a request was dropped: {}", e.what()));
+      }
     }
-    next();
   }
 
   std::mutex mutex_;
@@ -76,11 +92,11 @@ struct HttpShared {
   HttpShared(HttpServerOptions o, HttpSite& s)
       : options(std::move(o)),
         site(&s),
-        long_requests(std::max<std::size_t>(options.n_threads, 2) - 1) {}
+        body_requests(std::max<std::size_t>(options.n_threads, 2) - 1) {}
 
   const HttpServerOptions options;
   std::atomic<HttpSite*> site;
-  WorkLimit long_requests;
+  WorkLimit body_requests;  ///< those that bring a body
   std::atomic<std::size_t> n_connections{0};
   std::atomic<std::size_t> n_buffered{0};          ///< bytes of bodies, by BodyShare
   std::atomic<bool> closes_after_response{false};  ///< the server is about to end

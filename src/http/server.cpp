@@ -38,7 +38,7 @@ class AsioServer final : public HttpServer {
   ~AsioServer() override {
     io_.stop();
     for (std::thread& thread : threads_) thread.join();
-    shared_->long_requests.clear();  // they hold connections, which need the io_context
+    shared_->body_requests.clear();  // they hold connections, which need the io_context
   }
 
   Result<void> listen() {

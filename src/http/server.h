@@ -83,9 +83,9 @@ class HttpSite {
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;  ///< 0: any free one
-  /// Requests with long bodies are answered by at most one thread less, so that of two or more one
-  /// always has time for the short ones.
-  std::size_t n_threads = 3;
+  /// At most one less answers requests that bring a body, so that of two or more one always has
+  /// time for those that bring none: /health, /metrics.
+  std::size_t n_threads = 4;
   std::size_t max_connections = 4096;
   std::size_t max_header_bytes = 64 << 10;
   std::size_t max_body_bytes = 64u << 20;

@@ -59,6 +59,7 @@ struct ToolGrammar {
 
   Result<grammar::Grammar> compile() {
     auto made = grammar::compile_dsml(tools, options);
+    if (!made && strict_tool_fails()) return made;
     if (!made && free_tools([this](std::size_t i) { return fails_alone(i); }))
       made = grammar::compile_dsml(tools, options);
     // Each may be fine by itself, and all of them too large.
@@ -68,6 +69,13 @@ struct ToolGrammar {
   }
 
  private:
+  /// Then nothing that is done about the others helps.
+  bool strict_tool_fails() const {
+    std::vector<grammar::DsmlTool> strict;
+    for (std::size_t i = 0; i < tools.size(); ++i)
+      if (is_strict[i]) strict.push_back(tools[i]);
+    return !strict.empty() && !grammar::compile_dsml(strict, {});
+  }
   bool fails_alone(std::size_t tool) const {
     const auto alone = grammar::compile_dsml(std::span(tools).subspan(tool, 1), {});
     if (!alone)

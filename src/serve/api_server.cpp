@@ -216,7 +216,10 @@ class Server final : public ApiServer, private HttpSite {
                       .metrics = metrics_,
                       .cors_origin = options_.cors_origin};
     const std::string& path = exchange.request.path;
-    if (is_preflight(exchange.request)) return preflight(exchange);
+    if (is_preflight(exchange.request)) {
+      HttpResponse allowed = preflight_response(options_.cors_origin);
+      return exchange.responder->respond(allowed.status, std::move(allowed.headers), "");
+    }
     Router::Match match = router_.find(exchange.request.method, path);
     if (match.handler != nullptr) {
       exchange.parameters = std::move(match.parameters);
@@ -275,14 +278,6 @@ class Server final : public ApiServer, private HttpSite {
       for (const std::string& valid : options_.api_keys)
         found |= equal_in_constant_time(key, valid);
     return found;
-  }
-
-  void preflight(const Exchange& exchange) {
-    HttpHeaders all = exchange.headers("text/plain");
-    all.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE");
-    all.emplace_back("Access-Control-Allow-Headers", "*, Authorization");
-    all.emplace_back("Access-Control-Max-Age", "600");
-    exchange.responder->respond(204, std::move(all), "");
   }
 
   /// Lets answers that take long show that they live.

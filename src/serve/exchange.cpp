@@ -40,6 +40,14 @@ HttpHeaders response_headers(std::string_view request_id, std::string_view cors_
   return all;
 }
 
+HttpResponse preflight_response(std::string_view cors_origin) {
+  HttpHeaders all = response_headers(fresh_id("req_"), cors_origin, "text/plain");
+  all.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE");
+  all.emplace_back("Access-Control-Allow-Headers", "*, Authorization");
+  all.emplace_back("Access-Control-Max-Age", "600");
+  return {204, std::move(all), ""};
+}
+
 HttpResponse error_response(const HttpError& error, std::string_view cors_origin) {
   const auto kind = error.status == 413   ? ApiError::Kind::too_large
                     : error.status >= 500 ? ApiError::Kind::server_error

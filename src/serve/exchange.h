@@ -24,6 +24,9 @@ Protocol protocol_of(const HttpRequest& request);
 HttpHeaders response_headers(std::string_view request_id, std::string_view cors_origin,
                              std::string_view content_type);
 
+/// The answer to a browser's question whether pages of that origin may ask.
+HttpResponse preflight_response(std::string_view cors_origin);
+
 /// What never became an exchange, in the form that the client expects.
 HttpResponse error_response(const HttpError& error, std::string_view cors_origin);
 

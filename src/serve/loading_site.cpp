@@ -17,6 +17,7 @@ constexpr std::string_view kPage =
 }  // namespace
 
 HttpResponse LoadingSite::refusal_of(const HttpRequest& head) const {
+  if (head.method == "OPTIONS" && !cors_origin_.empty()) return preflight_response(cors_origin_);
   const std::string id = fresh_id("req_");
   // llama.cpp's words, which its clients compare.
   const ApiError error{.kind = ApiError::Kind::loading,

@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <set>
-#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -200,7 +198,10 @@ bool Scheduler::take_inbox() {
     return stopping_ || !inbox_.empty() || !cancels_.empty() || !side_work_.empty() ||
            !running_.empty() || !waiting_.empty();
   });
-  for (auto& task : inbox_) waiting_.push_back(std::move(task));
+  for (auto& task : inbox_) {
+    client_arrives(task->job.client);
+    waiting_.push_back(std::move(task));
+  }
   inbox_.clear();
   for (const JobId id : cancels_) {
     for (auto* tasks : {&running_, &waiting_})
@@ -248,7 +249,7 @@ Scheduler::Task* Scheduler::next_to_admit() {
     const auto n_running = std::count_if(running_.begin(), running_.end(), [&](const auto& other) {
       return other->job.client == task.job.client;
     });
-    return std::tuple(n_running, served_[task.job.client], task.id);
+    return std::tuple(n_running, served(task), task.id);
   };
   const auto first =
       std::min_element(waiting_.begin(), waiting_.end(),
@@ -286,15 +287,6 @@ void Scheduler::admit() {
 void Scheduler::start(std::unique_ptr<Task> task) {
   const bool is_first = !task->started;
   if (is_first) task->started = Clock::now();
-  // A newcomer is not owed what others were served before.
-  double least = 0;
-  if (!running_.empty()) {
-    least = served_[running_.front()->job.client];
-    for (const auto& other : running_) least = std::min(least, served_[other->job.client]);
-  }
-  double& served = served_[task->job.client];
-  served = std::max(served, least);
-
   PrefixMatch match;
   if (task->job.uses_cache && !task->job.scores_prompt)
     match = cache_.find(task->tokens, task->tokens.size() - 1);
@@ -409,7 +401,7 @@ Batch::Limits Scheduler::limits() {
     }
   }
   std::sort(reading.begin(), reading.end(), [&](const Task* a, const Task* b) {
-    const auto key = [&](const Task& t) { return std::tuple(served_[t.job.client], t.id); };
+    const auto key = [&](const Task& t) { return std::tuple(served(t), t.id); };
     return key(*a) < key(*b);
   });
   std::size_t n_prompt_tokens = options_.max_batch_tokens;
@@ -458,7 +450,7 @@ void Scheduler::learn(const Batch::Pass& pass) {
 void Scheduler::tell_progress() {
   for (const auto& task : running_) {
     if (task->n_said > 0) {
-      served_[task->job.client] += 1;
+      charge(task->job.client, 1);
       continue;
     }
     const std::size_t done =
@@ -466,7 +458,7 @@ void Scheduler::tell_progress() {
     if (done <= task->n_told) continue;  // less after a preemption: read again, told already
     // Nobody pays for tokens that were restored: they cost no pass.
     const std::size_t n_paid = std::max(task->n_told, task->n_restored);
-    served_[task->job.client] += static_cast<double>(done - std::min(done, n_paid));
+    charge(task->job.client, done - std::min(done, n_paid));
     task->n_told = done;
     task->job.listener->on_prefill(done, task->n_prompt());
   }
@@ -549,6 +541,7 @@ void Scheduler::end(Task& task, const Generation& generation) {
   if (task.first_token) end.times.decode_seconds = seconds_between(*task.first_token, now);
   task.state.reset();
   task.job.listener->on_end(end);
+  client_leaves(task.job.client);
   const std::lock_guard lock(mutex_);
   --n_unfinished_;
   changed_.notify_all();
@@ -574,13 +567,37 @@ void Scheduler::publish() {
   state_.n_evicted = cache_.n_evicted();
 }
 
-/// Drops clients without jobs: a server that never rests would remember all that ever came.
+// --- Who is served next. Each client's tokens are summed; the fair share is what a client would
+// have got that was here all the time, with equal parts for all who are. Who comes, or comes back,
+// is owed nothing from the time before: he stands at the fair share, or where he was if he has had
+// more.
+
+void Scheduler::client_arrives(const std::string& name) {
+  Client& client = clients_[name];
+  if (client.n_jobs++ > 0) return;
+  client.served = std::max(client.served, fair_share_);
+  ++n_clients_here_;
+}
+
+void Scheduler::client_leaves(const std::string& name) {
+  if (--clients_.at(name).n_jobs == 0) --n_clients_here_;
+}
+
+void Scheduler::charge(const std::string& name, std::size_t n_tokens) {
+  clients_.at(name).served += static_cast<double>(n_tokens);
+  fair_share_ += static_cast<double>(n_tokens) / static_cast<double>(n_clients_here_);
+}
+
+double Scheduler::served(const Task& task) const {
+  return clients_.at(task.job.client).served;
+}
+
+/// Those whose sum says no more than the fair share does: a server that never rests would remember
+/// all that ever came.
 void Scheduler::forget_clients() {
-  if (served_.size() <= running_.size() + waiting_.size()) return;
-  std::set<std::string_view> present;
-  for (const auto* tasks : {&running_, &waiting_})
-    for (const auto& task : *tasks) present.insert(task->job.client);
-  std::erase_if(served_, [&](const auto& entry) { return present.count(entry.first) == 0; });
+  std::erase_if(clients_, [&](const auto& entry) {
+    return entry.second.n_jobs == 0 && entry.second.served <= fair_share_;
+  });
 }
 
 }  // namespace hadal

@@ -87,6 +87,10 @@ class Scheduler {
 
  private:
   struct Task;
+  struct Client {
+    double served = 0;       ///< tokens computed for it
+    std::size_t n_jobs = 0;  ///< that have not ended
+  };
   using Clock = std::chrono::steady_clock;
 
   void loop();
@@ -109,6 +113,10 @@ class Scheduler {
   void preempt(Task& task);
   void keep_snapshot(const Task& task);
   void end(Task& task, const Generation& generation);
+  void client_arrives(const std::string& name);
+  void client_leaves(const std::string& name);
+  void charge(const std::string& name, std::size_t n_tokens);
+  double served(const Task& task) const;
   void forget_clients();
   void publish();
 
@@ -135,7 +143,9 @@ class Scheduler {
   PrefixCache cache_;
   std::vector<std::unique_ptr<Task>> waiting_;
   std::vector<std::unique_ptr<Task>> running_;
-  std::map<std::string, double> served_;  ///< tokens computed for clients with jobs here
+  std::map<std::string, Client> clients_;
+  std::size_t n_clients_here_ = 0;  ///< with jobs
+  double fair_share_ = 0;
   std::vector<Batch::Slot> prompt_order_;
   double seconds_per_token_ = 0;  ///< of a pass, smoothed
 

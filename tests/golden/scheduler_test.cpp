@@ -366,6 +366,65 @@ TEST_F(SchedulerTest, RestoredTokensCostNobodyHisTurn) {
   EXPECT_EQ(order, expected);
 }
 
+/// Asks again and again, each time when the answer before has ended.
+class ReturningClient final : public JobListener,
+                              public std::enable_shared_from_this<ReturningClient> {
+ public:
+  ReturningClient(Scheduler& scheduler, std::string name, Tokens prompt, std::atomic<int>& n_left)
+      : scheduler_(scheduler),
+        name_(std::move(name)),
+        prompt_(std::move(prompt)),
+        n_left_(n_left) {}
+
+  void ask() {
+    if (--n_left_ < 0) return done.set_value();
+    Job job;
+    job.prompt = prompt_;
+    job.max_tokens = 2;
+    job.client = name_;
+    job.listener = shared_from_this();
+    EXPECT_TRUE(scheduler_.submit(std::move(job)));
+  }
+  bool on_token(const TokenChoice&) override { return true; }
+  void on_end(const JobEnd&) override { ask(); }
+
+  std::promise<void> done;
+
+ private:
+  Scheduler& scheduler_;
+  std::string name_;
+  Tokens prompt_;
+  std::atomic<int>& n_left_;
+};
+
+TEST_F(SchedulerTest, ClientsThatComeBackDoNotOvertakeForEver) {
+  auto options = roomy();
+  options.n_slots = 1;
+  Scheduler scheduler(model(), options);
+  constexpr int kMost = 400;
+  std::atomic<int> n_left{kMost};
+  std::vector<std::shared_ptr<ReturningClient>> clients;
+  std::vector<std::shared_ptr<Listener>> waiting;
+  for (int i = 0; i < 2; ++i) {
+    Job j = job(golden_tokens(10 + i, 60, kVocab), 5);
+    j.client = "waits";
+    waiting.push_back(submit(scheduler, std::move(j)));
+  }
+  for (int i = 0; i < 5; ++i) {
+    clients.push_back(std::make_shared<ReturningClient>(scheduler, "returns " + std::to_string(i),
+                                                        golden_tokens(i, 10, kVocab), n_left));
+    clients.back()->ask();
+  }
+
+  for (const auto& listener : waiting) listener->wait();
+
+  // 65 tokens for the first job; six clients share, so five others get as much each before the
+  // second is due: some 30 answers of 12 tokens.
+  EXPECT_GT(n_left, kMost - 100);
+  n_left = 0;
+  for (const auto& client : clients) client->done.get_future().wait();
+}
+
 /// Counts scores, too.
 class ScoreListener final : public JobListener {
  public:
