@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <optional>
 #include <tuple>
 
@@ -67,7 +68,7 @@ struct Model {
   std::string name;
   const MoeStudyRun* run;  ///< any of them
   double loss = 0.0;       ///< mean
-  std::size_t n_seeds = 0;
+  std::vector<double> losses = {};
 };
 
 std::vector<Model> models_of(std::span<const MoeStudyRun> runs) {
@@ -75,11 +76,13 @@ std::vector<Model> models_of(std::span<const MoeStudyRun> runs) {
   for (const MoeStudyRun& run : runs) {
     if (models.empty() || models.back().name != run.name)
       models.push_back({.name = run.name, .run = &run});
-    models.back().loss += run.loss;
-    ++models.back().n_seeds;
+    models.back().losses.push_back(run.loss);
     if (models.back().run->tokens_per_second.empty()) models.back().run = &run;
   }
-  for (Model& model : models) model.loss /= static_cast<double>(model.n_seeds);
+  for (Model& model : models) {
+    model.loss = std::accumulate(model.losses.begin(), model.losses.end(), 0.0) /
+                 static_cast<double>(model.losses.size());
+  }
   return models;
 }
 
@@ -109,6 +112,23 @@ std::optional<double> cost_named(const Model& model, const std::string& name,
   return std::nullopt;
 }
 
+/// The mean, and what it is the mean of.
+std::string told_loss(const Model& model) {
+  if (model.losses.size() == 1) return fmt::format("{:.4f}", model.loss);
+  return fmt::format("{:.4f} ({:.4f})", model.loss, fmt::join(model.losses, ", "));
+}
+
+/// Whether larger dense models have smaller losses, as an equal-loss cost supposes.
+bool falls_with_size(const std::vector<Model>& dense) {
+  std::vector<const Model*> by_size;
+  for (const Model& model : dense) by_size.push_back(&model);
+  std::sort(by_size.begin(), by_size.end(), [](const Model* a, const Model* b) {
+    return active_width(a->run->config) < active_width(b->run->config);
+  });
+  return std::is_sorted(by_size.begin(), by_size.end(),
+                        [](const Model* a, const Model* b) { return a->loss > b->loss; });
+}
+
 void table_of_models(std::string& out, const std::vector<Model>& models, std::size_t n_tokens) {
   out +=
       "| model | active FFN width | seeds | trained on, M tokens | held-out loss | FLOPs per token "
@@ -121,10 +141,10 @@ void table_of_models(std::string& out, const std::vector<Model>& models, std::si
       return 100.0 * static_cast<double>(part) / static_cast<double>(flops.total());
     };
     out += fmt::format(
-        "| {} | {} | {} | {:.1f} | {:.4f} | {} | {:.0f} % | {:.0f} % | {:.0f} % | "
+        "| {} | {} | {} | {:.1f} | {} | {} | {:.0f} % | {:.0f} % | {:.0f} % | "
         "{:.0f} % | {} |\n",
-        model.name, active_width(model.run->config), model.n_seeds, model.run->tokens / 1e6,
-        model.loss, flops.total(), share(flops.attention), share(flops.ffn), share(flops.mhc),
+        model.name, active_width(model.run->config), model.losses.size(), model.run->tokens / 1e6,
+        told_loss(model), flops.total(), share(flops.attention), share(flops.ffn), share(flops.mhc),
         share(flops.head), weights_per_token(model.run->config).total());
   }
   out += "\n";
@@ -178,7 +198,9 @@ Result<std::vector<MoeStudyRun>> read_moe_study(const std::filesystem::path& dir
   std::error_code failure;
   for (const auto& folder : std::filesystem::directory_iterator(directory, failure)) {
     const auto name = parse_run_name(folder.path().filename().string());
-    if (!name || !folder.is_directory()) continue;
+    // The log is what a run leaves last.
+    if (!name || !folder.is_directory() || !std::filesystem::exists(folder.path() / "log.csv"))
+      continue;
     HADAL_ASSIGN(MoeStudyRun run, read_run(folder.path(), *name));
     runs.push_back(std::move(run));
   }
@@ -202,6 +224,11 @@ std::string moe_study_report(std::span<const MoeStudyRun> runs, std::size_t n_to
   std::vector<Model> dense;
   std::copy_if(models.begin(), models.end(), std::back_inserter(dense),
                [](const Model& model) { return !model.run->is_mixture(); });
+  if (!falls_with_size(dense)) {
+    out +=
+        "The loss of the dense models does not fall as they grow: the savings below are those of "
+        "the first crossing from the cheap side, and no more than a sign.\n\n";
+  }
   for (const Model& model : models)
     if (model.run->is_mixture()) table_of_savings(out, model, dense, n_tokens);
   return out;

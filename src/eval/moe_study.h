@@ -30,7 +30,8 @@ struct MoeStudyRun {
 
 /// Reads DIR/<name>-s<seed>/: config.json, log.csv (columns tokens and heldout_loss; the last
 /// number counts) and, where there is one, bench.json of `hadal bench --json`. Folders of other
-/// names are passed over. Sorted by name and seed. Errors: not_found (no run), bad_format.
+/// names, and of runs that have left no log.csv yet, are passed over. Sorted by name and seed.
+/// Errors: not_found (no run), bad_format.
 Result<std::vector<MoeStudyRun>> read_moe_study(const std::filesystem::path& directory);
 
 /// Markdown: each model's costs and loss, then for every mixture what a dense model of equal loss

@@ -54,7 +54,7 @@ TEST(MoeStudy, ComparesAtEqualLoss) {
   EXPECT_TRUE(
       contains(report, "| seconds per token, decode, 1 thread | 0.01 | 0.02 | **50.0 %** |"))
       << report;
-  EXPECT_TRUE(contains(report, "| moe | 32 | 2 | 1.0 | 1.5000 |")) << report;
+  EXPECT_TRUE(contains(report, "| moe | 32 | 2 | 1.0 | 1.5000 (1.4000, 1.6000) |")) << report;
 }
 
 TEST(MoeStudy, GivesNoNumberBeyondTheDenseModels) {
@@ -67,6 +67,15 @@ TEST(MoeStudy, GivesNoNumberBeyondTheDenseModels) {
   EXPECT_FALSE(contains(report, "**"));
 }
 
+TEST(MoeStudy, SaysWhenLargerDenseModelsAreNoBetter) {
+  std::vector<MoeStudyRun> runs = {{.name = "dense-1", .config = shape(1, 1, 16), .loss = 1.0},
+                                   {.name = "dense-4", .config = shape(1, 1, 64), .loss = 2.0},
+                                   {.name = "moe", .config = shape(8, 1, 16), .loss = 1.5}};
+  EXPECT_TRUE(contains(moe_study_report(runs, 64), "does not fall as they grow"));
+  std::swap(runs[0].loss, runs[1].loss);
+  EXPECT_FALSE(contains(moe_study_report(runs, 64), "does not fall as they grow"));
+}
+
 TEST(MoeStudy, ReadsItsFolders) {
   const auto directory =
       std::filesystem::path(testing::TempDir()) / ("hadal_moe" + std::to_string(::getpid()));
@@ -74,6 +83,7 @@ TEST(MoeStudy, ReadsItsFolders) {
   const auto run = directory / "moe-s3";
   std::filesystem::create_directories(run);
   std::filesystem::create_directories(directory / "notes");
+  std::filesystem::create_directories(directory / "dense-1-s1");  // not trained to its end
   std::filesystem::copy_file(std::string(HADAL_SOURCE_DIR) + "/models/builtin/config.json",
                              run / "config.json");
   std::ofstream(run / "log.csv") << "step,tokens,heldout_loss\n1,1000,3.0\n2,2000,2.5\n3,3000,\n";
