@@ -9,6 +9,7 @@ started with --api-key KEY --parallel 1 --max-queue 1. Prints one line per case 
 import concurrent.futures
 import json
 import ssl
+import re
 import sys
 import threading
 import time
@@ -32,6 +33,22 @@ RESPONSE_TOOLS = [{"type": "function", "name": "get_weather", "description": "We
 CLAUDE_TOOLS = [{"name": "get_weather", "description": "Weather", "input_schema": WEATHER}]
 SCHEMA = {"type": "object", "required": ["kind", "ok"], "additionalProperties": False,
           "properties": {"kind": {"enum": ["cat", "dog"]}, "ok": {"type": "boolean"}}}
+APPLY_PATCH = """start: begin_patch hunk+ end_patch
+begin_patch: "*** Begin Patch" LF
+end_patch: "*** End Patch" LF?
+hunk: add_hunk | delete_hunk | update_hunk
+add_hunk: "*** Add File: " filename LF add_line+
+delete_hunk: "*** Delete File: " filename LF
+update_hunk: "*** Update File: " filename LF change_move? change?
+filename: /(.+)/
+add_line: "+" /(.*)/ LF -> line
+change_move: "*** Move to: " filename LF
+change: (change_context | change_line)+ eof_line?
+change_context: ("@@" | "@@ " /(.+)/) LF
+change_line: ("+" | "-" | " ") /(.*)/ LF
+eof_line: "*** End of File" LF
+%import common.LF
+"""
 
 
 def user(text):
@@ -246,6 +263,22 @@ def responses_follow_a_schema():
     answer = chat.responses.create(model="m", input="x", max_output_tokens=200,
                                    text={"format": {"type": "json_schema", "name": "x", "schema": SCHEMA, "strict": True}})
     assert json.loads(answer.output_text)["kind"] in ("cat", "dog")
+
+
+def responses_hold_custom_tools_to_their_grammar():
+    def tool(syntax, definition):
+        return [{"type": "custom", "name": "chess", "description": "Moves a piece",
+                 "format": {"type": "grammar", "syntax": syntax, "definition": definition}}]
+
+    for syntax, definition in [("lark", 'start: "move " SQUARE\nSQUARE: "a".."h" "1".."8"'), ("regex", "move [a-h][1-8]")]:
+        answer = chat.responses.create(model="m", input="Move.", max_output_tokens=300, tool_choice="required",
+                                       tools=tool(syntax, definition))
+        inputs = [item.input for item in answer.output if item.type == "custom_tool_call"]
+        assert inputs and all(re.fullmatch("move [a-h][1-8]", text) for text in inputs), answer.output
+    # Codex sends this one with every request.
+    chat.responses.create(model="m", input="Hello", max_output_tokens=5, tools=tool("lark", APPLY_PATCH))
+    error = refused(openai.BadRequestError, lambda: chat.responses.create(model="m", input="x", tools=tool("lark", "start: a")))
+    assert "'a' is not defined" in error.message, error.message
 
 
 def responses_are_kept_and_paged():
