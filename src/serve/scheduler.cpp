@@ -449,15 +449,16 @@ void Scheduler::learn(const Batch::Pass& pass) {
 
 void Scheduler::tell_progress() {
   for (const auto& task : running_) {
-    if (task->n_said > 0) {
-      charge(task->job.client, 1);
+    // Nobody pays for tokens that were restored: they cost no pass.
+    const std::size_t n_paid = std::max(task->n_told, task->n_restored);
+    if (task->n_said > 0) {  // and with the first one the rest of the prompt
+      charge(task->job.client, 1 + task->n_prompt() - std::min(task->n_prompt(), n_paid));
+      task->n_told = task->n_prompt();
       continue;
     }
     const std::size_t done =
         std::min(task->n_restored + batch_.n_prompt_done(task->slot), task->n_prompt());
     if (done <= task->n_told) continue;  // less after a preemption: read again, told already
-    // Nobody pays for tokens that were restored: they cost no pass.
-    const std::size_t n_paid = std::max(task->n_told, task->n_restored);
     charge(task->job.client, done - std::min(done, n_paid));
     task->n_told = done;
     task->job.listener->on_prefill(done, task->n_prompt());
