@@ -4,6 +4,7 @@
 #include "grammar/char_set.h"
 #include "grammar/grammar_builder.h"
 #include "grammar/rule_items.h"
+#include "grammar/text_cursor.h"
 
 #include <cstdint>
 #include <map>
@@ -15,10 +16,9 @@
 namespace hadal::grammar {
 namespace {
 
-class Parser {
+class Parser : private TextCursor {
  public:
-  Parser(std::string_view text, std::string_view source)
-      : source_(source), chars_(decode_chars(text)) {}
+  Parser(std::string_view text, std::string_view source) : TextCursor(text, source) {}
 
   Result<Grammar> parse() {
     skip_space(/*over_lines=*/true);
@@ -37,20 +37,6 @@ class Parser {
     bool is_defined = false;
     std::size_t first_use;  ///< place in chars_
   };
-
-  bool at_end() const { return at_ >= chars_.size(); }
-  char32_t peek() const { return at_end() ? U'\0' : chars_[at_]; }
-  bool skip(char32_t c) {
-    if (peek() != c || at_end()) return false;
-    ++at_;
-    return true;
-  }
-
-  void fail(ErrorCode code, std::string_view what) { fail_at(at_, code, what); }
-  void fail_at(std::size_t place, ErrorCode code, std::string_view what) {
-    if (problem_) return;
-    problem_ = error(code, "{}: {}: {}", source_, line_and_column(chars_, place), what);
-  }
 
   void skip_space(bool over_lines) {
     while (!at_end()) {
@@ -184,19 +170,8 @@ class Parser {
     if (c != U'\\') return c;
     const char32_t kind = peek();
     ++at_;
+    if (const auto known = common_escape(kind)) return *known;
     switch (kind) {
-      case U'n':
-        return U'\n';
-      case U'r':
-        return U'\r';
-      case U't':
-        return U'\t';
-      case U'x':
-        return hex(2);
-      case U'u':
-        return hex(4);
-      case U'U':
-        return hex(8);
       case U'\\':
       case U'"':
       case U'[':
@@ -208,25 +183,6 @@ class Parser {
         fail(ErrorCode::bad_format, "unknown escape");
         return U' ';
     }
-  }
-
-  char32_t hex(int n_digits) {
-    std::uint32_t value = 0;
-    for (int i = 0; i < n_digits; ++i) {
-      const char32_t c = peek(), lower = c | 0x20;
-      const bool is_digit = c >= U'0' && c <= U'9', is_letter = lower >= U'a' && lower <= U'f';
-      if (!is_digit && !is_letter) {
-        fail(ErrorCode::bad_format, fmt::format("expected {} hexadecimal digits", n_digits));
-        return U' ';
-      }
-      value = value * 16 + (is_digit ? c - U'0' : lower - U'a' + 10);
-      ++at_;
-    }
-    if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
-      fail(ErrorCode::bad_format, "not a character");
-      return U' ';
-    }
-    return value;
   }
 
   void quantify(RuleItem& item) {
@@ -259,14 +215,6 @@ class Parser {
       fail(ErrorCode::bad_format, "a repetition of a repetition: use parentheses");
   }
 
-  std::optional<std::uint32_t> number() {
-    if (peek() < U'0' || peek() > U'9') return std::nullopt;
-    std::uint32_t value = 0;
-    for (; peek() >= U'0' && peek() <= U'9'; ++at_)
-      if (value < 100'000'000) value = value * 10 + (peek() - U'0');
-    return value;
-  }
-
   void check_names() {
     if (!rules_.contains("root"))
       return fail_at(0, ErrorCode::bad_format, "there is no rule 'root'");
@@ -278,13 +226,9 @@ class Parser {
     }
   }
 
-  std::string source_;
-  std::u32string chars_;
-  std::size_t at_ = 0;
   std::size_t depth_ = 0;
   GrammarBuilder builder_;
   std::map<std::string, Rule> rules_;
-  std::optional<Error> problem_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "formats/quote.h"
 #include "grammar/regex.h"
 #include "grammar/rule_items.h"
+#include "grammar/text_cursor.h"
 
 #include <fmt/format.h>
 
@@ -59,9 +60,6 @@ bool is_upper(char32_t c) {
 bool is_lower(char32_t c) {
   return c >= U'a' && c <= U'z';
 }
-bool is_digit(char32_t c) {
-  return c >= U'0' && c <= U'9';
-}
 
 /// Rules are in small letters, terminals in capitals.
 bool is_terminal_name(std::string_view name) {
@@ -90,10 +88,10 @@ RuleItem chars_item(CharSet set) {
   return item;
 }
 
-class Reader {
+class Reader : private TextCursor {
  public:
   Reader(GrammarBuilder& builder, std::string_view text, std::string_view source)
-      : builder_(builder), source_(source), chars_(decode_chars(text)) {}
+      : TextCursor(text, source), builder_(builder) {}
 
   Result<RuleId> read() {
     skip_space(/*over_lines=*/true);
@@ -123,26 +121,6 @@ class Reader {
 
   // --- Characters
 
-  bool at_end() const { return at_ >= chars_.size(); }
-  char32_t peek(std::size_t ahead = 0) const {
-    return at_ + ahead < chars_.size() ? chars_[at_ + ahead] : U'\0';
-  }
-  bool skip(char32_t c) {
-    if (at_end() || peek() != c) return false;
-    ++at_;
-    return true;
-  }
-  bool skip(std::u32string_view text) {
-    if (std::u32string_view(chars_).substr(at_, text.size()) != text) return false;
-    at_ += text.size();
-    return true;
-  }
-
-  void fail(ErrorCode code, std::string_view what) { fail_at(at_, code, what); }
-  void fail_at(std::size_t place, ErrorCode code, std::string_view what) {
-    if (!problem_)
-      problem_ = error(code, "{}: {}: {}", source_, line_and_column(chars_, place), what);
-  }
   void refuse(std::string_view what) {
     fail(ErrorCode::unsupported, fmt::format("{} is not supported", what));
   }
@@ -175,14 +153,6 @@ class Reader {
     while (at_name() || is_digit(peek())) name += static_cast<char>(chars_[at_++]);
     if (name.empty()) fail(ErrorCode::bad_format, "expected a name");
     return name;
-  }
-
-  std::optional<std::uint32_t> number() {
-    if (!is_digit(peek())) return std::nullopt;
-    std::uint32_t value = 0;
-    for (; is_digit(peek()); ++at_)
-      if (value < 100'000'000) value = value * 10 + (peek() - U'0');
-    return value;
   }
 
   // --- Statements
@@ -428,45 +398,11 @@ class Reader {
     if (c != U'\\') return c;
     const char32_t kind = peek();
     ++at_;
-    switch (kind) {
-      case U'n':
-        return U'\n';
-      case U'r':
-        return U'\r';
-      case U't':
-        return U'\t';
-      case U'f':
-        return U'\f';
-      case U'x':
-        return hex(2);
-      case U'u':
-        return hex(4);
-      case U'U':
-        return hex(8);
-      case U'\\':
-      case U'"':
-        return kind;
-      default:  // as Lark does: both characters stand for themselves
-        --at_;
-        return c;
-    }
-  }
-
-  char32_t hex(int n_digits) {
-    std::uint32_t value = 0;
-    for (int i = 0; i < n_digits; ++i, ++at_) {
-      const char32_t c = peek(), lower = c | 0x20;
-      if (!is_digit(c) && (lower < U'a' || lower > U'f')) {
-        fail(ErrorCode::bad_format, fmt::format("expected {} hexadecimal digits", n_digits));
-        return U' ';
-      }
-      value = value * 16 + (is_digit(c) ? c - U'0' : lower - U'a' + 10);
-    }
-    if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
-      fail(ErrorCode::bad_format, "not a character");
-      return U' ';
-    }
-    return value;
+    if (const auto known = common_escape(kind)) return *known;
+    if (kind == U'f') return U'\f';
+    if (kind == U'\\' || kind == U'"') return kind;
+    --at_;  // as Lark does: both characters stand for themselves
+    return c;
   }
 
   RuleItem regular_expression() {
@@ -601,9 +537,6 @@ class Reader {
   }
 
   GrammarBuilder& builder_;
-  std::string source_;
-  std::u32string chars_;
-  std::size_t at_ = 0;
   std::size_t depth_ = 0;
   bool in_common_ = false;
   std::map<std::string, Rule, std::less<>> rules_;
@@ -612,7 +545,6 @@ class Reader {
   std::map<std::pair<std::string, RegexDialect>, RuleItem> expressions_;
   std::set<RuleId> terminals_;
   RuleAlternatives ignored_;
-  std::optional<Error> problem_;
 };
 
 }  // namespace
