@@ -519,12 +519,17 @@ TEST_F(ApiServerTest, WhatTheEndOfTheServerCutIsAnError) {
 TEST_F(ApiServerTest, DrainsAndEnds) {
   serve();
   Json request = chat("What are you?", 40);
-  std::thread client([&] { EXPECT_EQ(post("/v1/chat/completions", request).status, 200); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  request["stream"] = true;
+  TestClient client(server_->port());
+  client.send(http_text("POST", "/v1/chat/completions", request.dump()));
+  client.read_until("finish_reason");
 
   server_->drain();
 
-  client.join();
+  const std::string rest = client.read_all();
+  EXPECT_EQ(rest.find("\"error\""), std::string::npos) << rest;
+  EXPECT_NE(rest.find("[DONE]"), std::string::npos) << rest;
+  EXPECT_ANY_THROW(TestClient{server_->port()}) << "the address is let go";
   server_.reset();
 }
 
