@@ -17,7 +17,7 @@
 namespace hadal {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kChatHelp =
     "/help            this text\n"
     "/new, /clear     start a new conversation\n"
     "/undo            forget the last request and its answer\n"
@@ -102,7 +102,7 @@ class Chat {
     const std::string name = line.substr(0, space);
     const std::string argument = space == std::string::npos ? "" : line.substr(space + 1);
     if (name == "/help") {
-      fmt::print(stderr, "{}", kHelp);
+      fmt::print(stderr, "{}", kChatHelp);
     } else if (name == "/exit" || name == "/quit" || name == "/bye") {
       leave_ = true;
     } else if (name == "/new" || name == "/clear") {

@@ -134,7 +134,7 @@ std::string bytes_text(std::uint64_t bytes) {
   return fmt::format("{:.1f} KB", n / 1e3);
 }
 
-std::string count_text(std::uint64_t n) {
+std::string short_count_text(std::uint64_t n) {
   return n >= 1'000'000'000 ? fmt::format("{:.0f}B", static_cast<double>(n) / 1e9)
                             : fmt::format("{:.1f}M", static_cast<double>(n) / 1e6);
 }
@@ -247,7 +247,7 @@ void print_text(const Diagnosis& d) {
              "per token", "state per 1K", "");
   for (const ModelRow& row : d.models) {
     fmt::print("  {:<20} {:>7} {:>9} {:>9} {:>12}   {}\n", row.name,
-               count_text(row.needs.n_parameters), bytes_text(row.needs.weight_bytes),
+               short_count_text(row.needs.n_parameters), bytes_text(row.needs.weight_bytes),
                bytes_text(row.needs.bytes_per_token), bytes_text(row.needs.state_bytes_per_1k),
                verdict(row, d));
   }

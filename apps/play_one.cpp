@@ -19,7 +19,7 @@
 namespace hadal {
 namespace {
 
-constexpr int kShownDepth = 2;  // when --depth is not given
+constexpr int kDefaultDepth = 2;  // when --depth is not given
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -119,7 +119,7 @@ Result<bool> play_one(const PlayFlags& flags, Engine& engine, const Tokenizer& t
                       const worlds::DomainChoice& domains) {
   const worlds::WorldKey key{.split = worlds::Split::test,
                              .domain = domain_of_seed(domains, flags.seed),
-                             .depth = flags.depth > 0 ? flags.depth : kShownDepth,
+                             .depth = flags.depth > 0 ? flags.depth : kDefaultDepth,
                              .seed = flags.seed,
                              .index = 0};
   const worlds::World world = worlds::generate_world(key, builtin_worlds().world);

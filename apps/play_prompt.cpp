@@ -14,7 +14,7 @@
 namespace hadal {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kPlayHelp =
     "why N            the causes of step N, back to what was told at the start; also why o1, why "
     "g1 ..\n"
     "what if FACT     changes a fact after step 1, and lets the model go on from there;\n"
@@ -68,7 +68,7 @@ class Questions {
     if (line.empty()) return true;
     if (line == "quit" || line == "exit" || line == "/quit" || line == "/exit") return false;
     if (line == "help" || line == "/help") {
-      fmt::print("{}", kHelp);
+      fmt::print("{}", kPlayHelp);
     } else if (line == "graph") {
       printer_.graph();
     } else if (line == "facts") {
@@ -82,7 +82,8 @@ class Questions {
     } else if (take_word(line, "what if") || take_word(line, "what-if")) {
       HADAL_TRY(what_if(line));
     } else {
-      fmt::print("\"{}\" is no question that can be answered here. There are:\n{}", line, kHelp);
+      fmt::print("\"{}\" is no question that can be answered here. There are:\n{}", line,
+                 kPlayHelp);
     }
     std::fflush(stdout);
     return true;

@@ -40,7 +40,7 @@ Result<std::string> read_file(const std::string& path) {
 
 Result<std::string> render(const RenderFlags& flags) {
   HADAL_ASSIGN(const std::string json, read_file(flags.messages));
-  HADAL_ASSIGN(const Conversation conversation, read_conversation(json, flags.messages));
+  HADAL_ASSIGN(const Conversation conversation, parse_conversation(json, flags.messages));
   HADAL_ASSIGN(const Prompt prompt, encode_prompt(conversation, flags.options));
   return prompt.text();
 }

@@ -16,8 +16,8 @@
 namespace hadal {
 namespace {
 
-constexpr int kShownDepth = 3;
-constexpr const char* kHelp =
+constexpr int kSessionDepth = 3;
+constexpr const char* kSessionHelp =
     "Say what should come about, as \"get the old jar open\", or what should be done.\n"
     "/world           what this world knows, and how it is now\n"
     "/new [SEED]      another world\n"
@@ -87,7 +87,7 @@ class WorldSession {
       show_world();
     } else {
       if (line != "/help") fmt::print("unknown command {}\n", line);
-      fmt::print("{}", kHelp);
+      fmt::print("{}", kSessionHelp);
     }
     std::fflush(stdout);
     return true;
@@ -98,7 +98,7 @@ class WorldSession {
     seed_ = seed;
     const worlds::WorldKey key{.split = worlds::Split::test,
                                .domain = domain_of_seed(domains_, seed),
-                               .depth = kShownDepth,
+                               .depth = kSessionDepth,
                                .seed = seed,
                                .index = 0};
     place_ = std::make_unique<Place>(key, model_);
@@ -158,7 +158,7 @@ Result<void> answer_in_world(LanguageModel& model, const WorldSessionOptions& op
 Result<void> chat_in_world(LanguageModel& model, const WorldSessionOptions& options) {
   HADAL_ASSIGN(WorldSession session, open_session(model, options));
   session.show_world();
-  fmt::print("\n{}", kHelp);
+  fmt::print("\n{}", kSessionHelp);
   for (std::string line;;) {
     fmt::print("> ");
     std::fflush(stdout);

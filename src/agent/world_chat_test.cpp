@@ -33,7 +33,7 @@ class ScriptedModel : public LanguageModel {
   std::deque<Message> script;
 };
 
-std::string read_file(const std::string& path) {
+std::string file_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file) << path;
   return {std::istreambuf_iterator<char>(file), {}};
@@ -103,7 +103,7 @@ TEST_F(WorldChatTest, FollowsARequestUntilItsGoalHolds) {
 // in a training conversation of the same world.
 TEST_F(WorldChatTest, ReadsAsInTraining) {
   const auto tokenizer = Tokenizer::from_json(
-      read_file(std::string(HADAL_SOURCE_DIR) + "/models/builtin/tokenizer.json"), "builtin");
+      file_text(std::string(HADAL_SOURCE_DIR) + "/models/builtin/tokenizer.json"), "builtin");
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
   worlds::WorldOptions options = builtin_worlds().world;
   options.mistake_share = 0.0;

@@ -300,7 +300,7 @@ Result<Conversation> read_conversation(const Json& body, std::string_view source
   return conversation;
 }
 
-Result<Conversation> read_conversation(std::string_view json_text, std::string_view source) {
+Result<Conversation> parse_conversation(std::string_view json_text, std::string_view source) {
   HADAL_ASSIGN(const Json body, parse_exact_json(json_text, source));
   return read_conversation(body, source);
 }

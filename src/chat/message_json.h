@@ -24,7 +24,7 @@ namespace hadal {
 /// Errors: bad_format (not JSON) or invalid_argument, naming `source`, the place such as
 /// messages[3].content, what was expected and what was found. Source: deepseek-v4.md 11.3; OpenAI
 /// chat completions.
-Result<Conversation> read_conversation(std::string_view json_text, std::string_view source);
+Result<Conversation> parse_conversation(std::string_view json_text, std::string_view source);
 
 /// The same from a parsed body (see parse_exact_json for what it keeps).
 Result<Conversation> read_conversation(const nlohmann::ordered_json& body, std::string_view source);

@@ -11,7 +11,7 @@ namespace hadal {
 namespace {
 
 std::vector<Message> read(const std::string& messages) {
-  auto conversation = read_conversation("{\"messages\": " + messages + "}", "f.json");
+  auto conversation = parse_conversation("{\"messages\": " + messages + "}", "f.json");
   if (!conversation) {
     ADD_FAILURE() << messages << "\n" << conversation.error().message;
     return {};
@@ -20,7 +20,7 @@ std::vector<Message> read(const std::string& messages) {
 }
 
 std::string error_of(const std::string& body) {
-  const auto conversation = read_conversation(body, "f.json");
+  const auto conversation = parse_conversation(body, "f.json");
   return conversation ? "no error" : conversation.error().message;
 }
 
@@ -89,12 +89,13 @@ TEST(ReadConversation, KeepsTheFunctionOfATool) {
 
 TEST(ReadConversation, GivesToolsOfTheRequestToTheSystemMessage) {
   const std::string tools = R"("tools": [{"function": {"name": "f"}}])";
-  const auto with = read_conversation(
+  const auto with = parse_conversation(
       R"({"messages": [{"role": "user"}, {"role": "system", "content": "S"}], )" + tools + "}",
       "f");
   ASSERT_TRUE(with);
   EXPECT_EQ(with->messages.at(1).tools.size(), 1u);
-  const auto without = read_conversation(R"({"messages": [{"role": "user"}], )" + tools + "}", "f");
+  const auto without =
+      parse_conversation(R"({"messages": [{"role": "user"}], )" + tools + "}", "f");
   ASSERT_TRUE(without);
   ASSERT_EQ(without->messages.size(), 2u);
   EXPECT_EQ(without->messages[0].role, Role::system);
@@ -102,11 +103,11 @@ TEST(ReadConversation, GivesToolsOfTheRequestToTheSystemMessage) {
 }
 
 TEST(ReadConversation, TakesPlainTextAsNoResponseFormat) {
-  const auto plain = read_conversation(
+  const auto plain = parse_conversation(
       R"({"messages": [{"role": "user"}], "response_format": {"type": "text"}})", "f");
   ASSERT_TRUE(plain);
   EXPECT_EQ(plain->messages.size(), 1u);
-  const auto json = read_conversation(
+  const auto json = parse_conversation(
       R"({"messages": [{"role": "user"}], "response_format": {"type": "json_object"}})", "f");
   ASSERT_TRUE(json);
   EXPECT_EQ(json->messages.at(0).response_format, R"({"type": "json_object"})");

@@ -118,7 +118,7 @@ std::string text_parameter(std::string_view name, std::string_view value) {
 std::string json_parameter(std::string_view name, std::string_view value) {
   return parameter(name, "false", value);
 }
-const std::string kEos{kEosToken};
+const std::string kEosText{kEosToken};
 const std::string kWeather =
     invoke("w", text_parameter("city", "Paris") + json_parameter("days", "3"));
 constexpr const char* kWeatherArguments = R"({"city": "Paris", "days": 3})";
@@ -130,13 +130,13 @@ constexpr auto kLimit = GenerationEnd::limit;
 /// Streams of every kind, for the properties.
 std::vector<Stream> all_streams() {
   return {
-      {"Hello, 世界! 😀\n\n\nBye.\n" + kEos},
-      {"R1\n\nR2</think>A < B </ C <｜ D\n" + kEos, kReasoning},
-      {"<think>R</think>A" + kEos},
-      {"R</think>\n\n<｜DSML｜tool_calls>\n" + kWeather + "</｜DSML｜tool_calls>" + kEos,
+      {"Hello, 世界! 😀\n\n\nBye.\n" + kEosText},
+      {"R1\n\nR2</think>A < B </ C <｜ D\n" + kEosText, kReasoning},
+      {"<think>R</think>A" + kEosText},
+      {"R</think>\n\n<｜DSML｜tool_calls>\n" + kWeather + "</｜DSML｜tool_calls>" + kEosText,
        kReasoning},
-      {call_block(kWeather + invoke("g", "\n"), "A") + kEos},
-      {call_block(kWeather, "R") + "</think> more</think>" + kEos, kReasoning},
+      {call_block(kWeather + invoke("g", "\n"), "A") + kEosText},
+      {call_block(kWeather, "R") + "</think> more</think>" + kEosText, kReasoning},
       {"A\n<｜DSML｜tool_calls>" + kWeather + "</｜DSML｜tool_calls>\n\nafter\n"},
       {call_block(invoke("w", text_parameter("t", "a\n<b>\n") + text_parameter("t", "twice")),
                   "A")},
@@ -155,7 +155,7 @@ std::vector<Stream> all_streams() {
 }  // namespace
 
 TEST(StreamParser, SplitsReasoningFromTheAnswer) {
-  const Outcome outcome = parse({"Because.</think>Yes." + kEos, kReasoning});
+  const Outcome outcome = parse({"Because.</think>Yes." + kEosText, kReasoning});
   EXPECT_EQ(outcome.message.reasoning_content, "Because.");
   EXPECT_EQ(outcome.message.content, "Yes.");
   EXPECT_EQ(outcome.message.role, Role::assistant);
@@ -184,7 +184,7 @@ TEST(StreamParser, TakesUnfinishedThoughtsAsReasoning) {
 
 TEST(StreamParser, ReadsToolCalls) {
   const Outcome outcome = parse(
-      {call_block(kWeather + invoke("now", "\n"), "R</think>Let me see.") + kEos, kReasoning});
+      {call_block(kWeather + invoke("now", "\n"), "R</think>Let me see.") + kEosText, kReasoning});
   EXPECT_EQ(outcome.message.reasoning_content, "R");
   EXPECT_EQ(outcome.message.content, "Let me see.");
   const std::vector<ToolCall> calls = {{"call_0", "w", kWeatherArguments}, {"call_1", "now", "{}"}};
@@ -209,12 +209,12 @@ TEST(StreamParser, KeepsValuesAsTheyAre) {
 TEST(StreamParser, RemovesOnlyTheSeparatorOfABlock) {
   EXPECT_EQ(parse({call_block(kWeather, "A\n\n\n")}).message.content, "A\n\n\n");
   EXPECT_EQ(parse({"A\n\n\n"}).message.content, "A\n\n\n");
-  EXPECT_EQ(parse({"A\n\n" + kEos + "ignored"}).message.content, "A\n\n");
+  EXPECT_EQ(parse({"A\n\n" + kEosText + "ignored"}).message.content, "A\n\n");
 }
 
 // The letters are those of deepseek-v4.md 11.5.
 TEST(StreamParser, RepairsAMissingEndOfThinking) {  // (a)
-  const Outcome outcome = parse({call_block(kWeather, "R") + kEos, kReasoning});
+  const Outcome outcome = parse({call_block(kWeather, "R") + kEosText, kReasoning});
   EXPECT_EQ(outcome.message.reasoning_content, "R");
   EXPECT_EQ(outcome.message.content, "");
   ASSERT_EQ(outcome.message.tool_calls.size(), 1u);
@@ -274,7 +274,7 @@ TEST(StreamParser, ClosesTagsBeforeTheNext) {  // (d)
   ASSERT_EQ(open.message.tool_calls.size(), 1u);
   EXPECT_EQ(open.message.tool_calls[0].arguments, R"({"b": "y"})");
   const Outcome unclosed =
-      parse({"\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"v\">\n" + b + kEos});
+      parse({"\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"v\">\n" + b + kEosText});
   EXPECT_EQ(unclosed.message.tool_calls.size(), 1u);
 }
 
@@ -321,12 +321,12 @@ TEST(StreamParser, SkipsUnknownTags) {  // (g)
 }
 
 TEST(StreamParser, GivesABlockWithoutCallsBackAsText) {
-  const Outcome outcome = parse({call_block("some <｜DSML｜note>text\n", "A") + kEos});
+  const Outcome outcome = parse({call_block("some <｜DSML｜note>text\n", "A") + kEosText});
   EXPECT_EQ(outcome.message.content, "A\n\n\nsome text\n");
   EXPECT_TRUE(outcome.calls.empty());
   EXPECT_EQ(outcome.finish_reason, FinishReason::stop);
   EXPECT_EQ(outcome.n(Repair::empty_block), 1u);
-  EXPECT_EQ(parse({call_block("\n", "A") + kEos}).message.content, "A");
+  EXPECT_EQ(parse({call_block("\n", "A") + kEosText}).message.content, "A");
   const Outcome mention = parse({"a <｜DSML｜tool_calls> block? No.</think>A", kReasoning});
   EXPECT_EQ(mention.message.reasoning_content, "a  block? No.");
   EXPECT_EQ(mention.message.content, "A");
@@ -343,7 +343,7 @@ TEST(StreamParser, ToleratesSloppyAttributes) {
 }
 
 TEST(StreamParser, UnderstandsCallsWithoutABlock) {
-  const Outcome outcome = parse({"A\n\n" + kWeather + kEos});
+  const Outcome outcome = parse({"A\n\n" + kWeather + kEosText});
   EXPECT_EQ(outcome.message.content, "A");
   EXPECT_EQ(outcome.message.tool_calls.size(), 1u);
 }
@@ -360,7 +360,7 @@ TEST(StreamParser, MakesNoTagsByTakingTagsOut) {
 
 TEST(StreamParser, TakesTextBehindABlockAsContent) {
   const Outcome outcome =
-      parse({call_block(kWeather, "A") + call_block(kWeather, "\n B") + "\n" + kEos});
+      parse({call_block(kWeather, "A") + call_block(kWeather, "\n B") + "\n" + kEosText});
   EXPECT_EQ(outcome.message.content, "A\n\nB");
   EXPECT_EQ(outcome.message.tool_calls.size(), 2u);
   EXPECT_EQ(outcome.finish_reason, FinishReason::tool_calls);
@@ -375,7 +375,7 @@ TEST(StreamParser, SaysWhenTheMessageIsComplete) {
   StreamParser text({});
   text.feed("A");
   EXPECT_FALSE(text.done());
-  text.feed(kEos);
+  text.feed(kEosText);
   EXPECT_TRUE(text.done());
 }
 
@@ -400,7 +400,7 @@ TEST(StreamParser, TakesOnlyRealTokensForControlIfAsked) {
   Collector collector;
   collector.add(parser.feed("R </think> <｜DSML｜tool_calls> "));
   collector.add(parser.feed_special("</think>"));
-  collector.add(parser.feed(call_block(kWeather, "A") + kEos + "\n\n<"));
+  collector.add(parser.feed(call_block(kWeather, "A") + kEosText + "\n\n<"));
   for (const std::string rest :
        {"tool_calls>\n<", "invoke name=\"f\">\n</", "invoke>\n</", "tool_calls>"}) {
     collector.add(parser.feed_special(kDsmlToken));
@@ -410,7 +410,7 @@ TEST(StreamParser, TakesOnlyRealTokensForControlIfAsked) {
   collector.add(parser.feed_special(kEosToken));
   const ParsedCompletion parsed = parser.finish(GenerationEnd::stop);
   EXPECT_EQ(parsed.message.reasoning_content, "R </think> <｜DSML｜tool_calls> ");
-  EXPECT_EQ(parsed.message.content, call_block(kWeather, "A") + kEos);
+  EXPECT_EQ(parsed.message.content, call_block(kWeather, "A") + kEosText);
   ASSERT_EQ(parsed.message.tool_calls.size(), 1u);
   EXPECT_EQ(parsed.message.tool_calls[0].name, "f");
 }

@@ -5,11 +5,12 @@
 #include <fmt/format.h>
 
 namespace hadal::eval {
-namespace {
 
-std::string percent(double share) {
+std::string percent_text(double share) {
   return fmt::format("{:.1f}", 100 * share);
 }
+
+namespace {
 
 std::string percent(const Proportion& p) {
   return fmt::format("{:.1f} ({:.1f}–{:.1f})", 100 * p.share, 100 * p.low, 100 * p.high);
@@ -28,10 +29,10 @@ std::string probes_section(const std::map<std::string, ArmData>& arms) {
       const Summary &changed = run.perturbed, &hidden = run.hidden;
       if (changed.n_episodes + hidden.n_episodes == 0) continue;
       rows += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", name_of(name, run),
-                          percent(changed.success()), percent(changed.share(changed.n_random)),
-                          percent(changed.share(changed.n_greedy)), percent(hidden.success()),
-                          percent(hidden.share(hidden.n_random_calls)),
-                          percent(hidden.share(hidden.n_refusals)));
+                          percent(changed.success()), percent_text(changed.share(changed.n_random)),
+                          percent_text(changed.share(changed.n_greedy)), percent(hidden.success()),
+                          percent_text(hidden.share(hidden.n_random_calls)),
+                          percent_text(hidden.share(hidden.n_refusals)));
     }
   }
   if (rows.empty()) return {};
@@ -63,14 +64,14 @@ std::string questions_section(const std::map<std::string, ArmData>& arms) {
         }
         const QuestionSummary& s = found->second;
         rows += fmt::format(" {} |", percent(s.accuracy()));
-        without += fmt::format(" {} |", percent(s.share(s.n_context_free)));
+        without += fmt::format(" {} |", percent_text(s.share(s.n_context_free)));
         all.n_cited += s.n_cited;
         all.n_causes += s.n_causes;
         all.n_cited_right += s.n_cited_right;
       }
       rows += fmt::format(" {:.3f} | {} | {} |\n", all.causes_f1(),
-                          percent(run.pairs.consistency().share),
-                          percent(run.pairs.changed_consistency().share));
+                          percent_text(run.pairs.consistency().share),
+                          percent_text(run.pairs.changed_consistency().share));
       without += "\n";
       last = &run;
     }
@@ -81,9 +82,10 @@ std::string questions_section(const std::map<std::string, ArmData>& arms) {
     head += fmt::format(" {} |", worlds::name_of(type));
     line += "---|";
     const auto found = last->questions.find(type);
-    majority += found == last->questions.end()
-                    ? std::string(" – |")
-                    : fmt::format(" {} |", percent(found->second.share(found->second.n_majority)));
+    majority +=
+        found == last->questions.end()
+            ? std::string(" – |")
+            : fmt::format(" {} |", percent_text(found->second.share(found->second.n_majority)));
   }
   return "## Causal questions, right in %\n\n" + head +
          " causes F1 | both of a do(x) pair | of pairs whose answers differ |\n" + line +
@@ -105,7 +107,7 @@ std::string texts_section(const std::map<std::string, ArmData>& arms) {
       mean.next_action_accuracy += text.next_action_accuracy / n;
     }
     rows += fmt::format("| {} | {:.3f} | {:.3f} | {} |\n", name, mean.perplexity,
-                        mean.body_perplexity, percent(mean.next_action_accuracy));
+                        mean.body_perplexity, percent_text(mean.next_action_accuracy));
   }
   if (rows.empty()) return {};
   return "## Held-out narratives of the trained depths (mean of the seeds)\n\n| arm | perplexity, "

@@ -8,6 +8,9 @@
 
 namespace hadal::eval {
 
+/// 0.123 -> "12.3"
+std::string percent_text(double share);
+
 /// Markdown with its heading; empty where no run has anything of it. One row for each run, since
 /// the spread between seeds is larger than any interval of one model.
 std::string probes_section(const std::map<std::string, ArmData>& arms);

@@ -28,10 +28,6 @@ std::string signed_percent(const Estimate& e) {
   return fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * e.value, 100 * e.low, 100 * e.high);
 }
 
-std::string percent(double share) {
-  return fmt::format("{:.1f}", 100 * share);
-}
-
 class Report {
  public:
   Report(std::span<const RunRecord> runs, const BootstrapOptions& options)
@@ -93,7 +89,7 @@ class Report {
       out_ += fmt::format(
           " {} | {} | {} | {:.3f} | {:.0f} | {} |\n",
           draws == draws_.end() ? "–" : percent(draws->second.p.estimate()),
-          percent(s.valid_share()), percent(s.share(s.n_optimal)), s.causes_f1(),
+          percent_text(s.valid_share()), percent_text(s.share(s.n_optimal)), s.causes_f1(),
           s.tokens_per_solved(),
           has_flops ? fmt::format("{:.2f}", arm.flops / static_cast<double>(s.n_solved) / 1e9)
                     : "–");
@@ -118,12 +114,13 @@ class Report {
     for (int depth = 1; depth <= worlds::kMaxDepth; ++depth) {
       const auto at = by_depth.find(depth);
       const double share = at == by_depth.end() ? 0.0 : at->second.share(at->second.*n_solved);
-      out_ += at == by_depth.end() ? std::string(" – |") : fmt::format(" {} |", percent(share));
+      out_ +=
+          at == by_depth.end() ? std::string(" – |") : fmt::format(" {} |", percent_text(share));
       if (depth < options_.first_depth || depth > options_.last_depth) continue;
       sum += share;
       ++n_depths;
     }
-    out_ += fmt::format(" {} | | | | | |\n", percent(sum / n_depths));
+    out_ += fmt::format(" {} | | | | | |\n", percent_text(sum / n_depths));
   }
 
   void verdict() {

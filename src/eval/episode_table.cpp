@@ -12,12 +12,12 @@
 namespace hadal::eval {
 namespace {
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kEpisodeColumns =
     "kind,depth,domain,index,solved,steps,valid_steps,optimal,generated_tokens,prompt_tokens,cited,"
     "causes,cited_right,random,greedy,search,random_calls,refusals";
-constexpr std::size_t kNumberColumns = 15;  // from `index` on
+constexpr std::size_t kEpisodeNumbers = 15;  // from `index` on
 
-std::array<std::uint64_t, kNumberColumns> numbers_of(const EpisodeRow& r) {
+std::array<std::uint64_t, kEpisodeNumbers> numbers_of(const EpisodeRow& r) {
   const BaselineResults& b = r.baselines;
   return {r.index,         r.solved,       r.steps,   r.valid_steps, r.optimal, r.generated_tokens,
           r.prompt_tokens, r.cited,        r.causes,  r.cited_right, b.random,  b.greedy,
@@ -45,8 +45,8 @@ Result<EpisodeRow> parse_row(const std::vector<std::string>& cells, const std::s
   if (!kind || !depth || *depth < 1 || *depth > worlds::kMaxDepth || !domain)
     return error(ErrorCode::bad_format, "{}: '{},{},{}' is no kind, depth and domain", where,
                  cells[0], cells[1], cells[2]);
-  std::array<std::uint64_t, kNumberColumns> n{};
-  for (std::size_t i = 0; i < kNumberColumns; ++i) {
+  std::array<std::uint64_t, kEpisodeNumbers> n{};
+  for (std::size_t i = 0; i < kEpisodeNumbers; ++i) {
     const auto value = whole_number(cells[3 + i]);
     if (!value)
       return error(ErrorCode::bad_format, "{}: '{}' is no whole number", where, cells[3 + i]);
@@ -142,7 +142,7 @@ double Summary::tokens_per_solved() const {
 Result<EpisodeCsv> EpisodeCsv::open(const std::filesystem::path& path,
                                     const std::string& settings) {
   EpisodeCsv csv(path);
-  HADAL_ASSIGN(csv.file_, open_result_file(path, kColumns, settings));
+  HADAL_ASSIGN(csv.file_, open_result_file(path, kEpisodeColumns, settings));
   HADAL_ASSIGN(csv.rows_, parse_rows(csv.file_, path));
   return csv;
 }
@@ -157,11 +157,11 @@ std::vector<EpisodeRow> EpisodeCsv::rows(EpisodeKind kind, int depth) const {
 Result<void> EpisodeCsv::append(std::span<const EpisodeRow> rows) {
   rows_.insert(rows_.end(), rows.begin(), rows.end());
   for (const EpisodeRow& row : rows) file_.rows.push_back(cells_of(row));
-  return write_result_file(path_, kColumns, file_);
+  return write_result_file(path_, kEpisodeColumns, file_);
 }
 
 Result<std::vector<EpisodeRow>> read_episodes(const std::filesystem::path& path) {
-  HADAL_ASSIGN(const ResultFile file, read_result_file(path, kColumns));
+  HADAL_ASSIGN(const ResultFile file, read_result_file(path, kEpisodeColumns));
   return parse_rows(file, path);
 }
 

@@ -64,22 +64,22 @@ Result<MoeStudyRun> read_run(const std::filesystem::path& folder, const RunName&
 }
 
 /// A model with its seeds joined.
-struct Model {
+struct StudyModel {
   std::string name;
   const MoeStudyRun* run;  ///< any of them
   double loss = 0.0;       ///< mean
   std::vector<double> losses = {};
 };
 
-std::vector<Model> models_of(std::span<const MoeStudyRun> runs) {
-  std::vector<Model> models;
+std::vector<StudyModel> models_of(std::span<const MoeStudyRun> runs) {
+  std::vector<StudyModel> models;
   for (const MoeStudyRun& run : runs) {
     if (models.empty() || models.back().name != run.name)
       models.push_back({.name = run.name, .run = &run});
     models.back().losses.push_back(run.loss);
     if (models.back().run->tokens_per_second.empty()) models.back().run = &run;
   }
-  for (Model& model : models) {
+  for (StudyModel& model : models) {
     model.loss = std::accumulate(model.losses.begin(), model.losses.end(), 0.0) /
                  static_cast<double>(model.losses.size());
   }
@@ -91,7 +91,8 @@ std::size_t active_width(const ModelConfig& config) {
 }
 
 /// Costs per token by name, in the order of the table.
-std::vector<std::pair<std::string, double>> costs_of(const Model& model, std::size_t n_tokens) {
+std::vector<std::pair<std::string, double>> costs_of(const StudyModel& model,
+                                                     std::size_t n_tokens) {
   const ModelConfig& config = model.run->config;
   const CostParts flops = mean_token_flops(config, n_tokens);
   constexpr double kBytesPerWeight = 2.0;  // bf16
@@ -105,7 +106,7 @@ std::vector<std::pair<std::string, double>> costs_of(const Model& model, std::si
   return costs;
 }
 
-std::optional<double> cost_named(const Model& model, const std::string& name,
+std::optional<double> cost_named(const StudyModel& model, const std::string& name,
                                  std::size_t n_tokens) {
   for (const auto& [other, cost] : costs_of(model, n_tokens))
     if (other == name) return cost;
@@ -113,29 +114,30 @@ std::optional<double> cost_named(const Model& model, const std::string& name,
 }
 
 /// The mean, and what it is the mean of.
-std::string told_loss(const Model& model) {
+std::string told_loss(const StudyModel& model) {
   if (model.losses.size() == 1) return fmt::format("{:.4f}", model.loss);
   return fmt::format("{:.4f} ({:.4f})", model.loss, fmt::join(model.losses, ", "));
 }
 
 /// Whether larger dense models have smaller losses, as an equal-loss cost supposes.
-bool falls_with_size(const std::vector<Model>& dense) {
-  std::vector<const Model*> by_size;
-  for (const Model& model : dense) by_size.push_back(&model);
-  std::sort(by_size.begin(), by_size.end(), [](const Model* a, const Model* b) {
+bool falls_with_size(const std::vector<StudyModel>& dense) {
+  std::vector<const StudyModel*> by_size;
+  for (const StudyModel& model : dense) by_size.push_back(&model);
+  std::sort(by_size.begin(), by_size.end(), [](const StudyModel* a, const StudyModel* b) {
     return active_width(a->run->config) < active_width(b->run->config);
   });
   return std::is_sorted(by_size.begin(), by_size.end(),
-                        [](const Model* a, const Model* b) { return a->loss > b->loss; });
+                        [](const StudyModel* a, const StudyModel* b) { return a->loss > b->loss; });
 }
 
-void table_of_models(std::string& out, const std::vector<Model>& models, std::size_t n_tokens) {
+void table_of_models(std::string& out, const std::vector<StudyModel>& models,
+                     std::size_t n_tokens) {
   out +=
       "| model | active FFN width | seeds | trained on, M tokens | held-out loss | FLOPs per token "
       "| "
       "attention | FFN | mHC | head | weights read "
       "|\n|---|---|---|---|---|---|---|---|---|---|---|\n";
-  for (const Model& model : models) {
+  for (const StudyModel& model : models) {
     const CostParts flops = mean_token_flops(model.run->config, n_tokens);
     const auto share = [&](std::uint64_t part) {
       return 100.0 * static_cast<double>(part) / static_cast<double>(flops.total());
@@ -150,19 +152,19 @@ void table_of_models(std::string& out, const std::vector<Model>& models, std::si
   out += "\n";
 }
 
-void table_of_rates(std::string& out, const std::vector<Model>& models) {
+void table_of_rates(std::string& out, const std::vector<StudyModel>& models) {
   std::map<std::string, bool> tests;
-  for (const Model& model : models)
+  for (const StudyModel& model : models)
     for (const auto& [test, rate] : model.run->tokens_per_second) tests[test] = true;
   if (tests.empty()) return;
   out += "| tokens per second |";
-  for (const Model& model : models) out += fmt::format(" {} |", model.name);
+  for (const StudyModel& model : models) out += fmt::format(" {} |", model.name);
   out += "\n|---|";
   for (std::size_t i = 0; i < models.size(); ++i) out += "---|";
   out += "\n";
   for (const auto& [test, known] : tests) {
     out += fmt::format("| {} |", test);
-    for (const Model& model : models) {
+    for (const StudyModel& model : models) {
       const auto found = model.run->tokens_per_second.find(test);
       out += found == model.run->tokens_per_second.end() ? std::string(" – |")
                                                          : fmt::format(" {:.0f} |", found->second);
@@ -172,14 +174,14 @@ void table_of_rates(std::string& out, const std::vector<Model>& models) {
   out += "\n";
 }
 
-void table_of_savings(std::string& out, const Model& mixture, const std::vector<Model>& dense,
-                      std::size_t n_tokens) {
+void table_of_savings(std::string& out, const StudyModel& mixture,
+                      const std::vector<StudyModel>& dense, std::size_t n_tokens) {
   out +=
       fmt::format("| {} against dense at loss {:.4f} | {} | dense | saving |\n|---|---|---|---|\n",
                   mixture.name, mixture.loss, mixture.name);
   for (const auto& [name, cost] : costs_of(mixture, n_tokens)) {
     std::vector<CostPoint> points;
-    for (const Model& model : dense)
+    for (const StudyModel& model : dense)
       if (const auto of_dense = cost_named(model, name, n_tokens))
         points.push_back({.cost = *of_dense, .loss = model.loss});
     const auto equal = cost_at_loss(points, mixture.loss);
@@ -218,18 +220,18 @@ std::string moe_study_report(std::span<const MoeStudyRun> runs, std::size_t n_to
       "# A mixture of experts against dense models\n\nOperations: mean over the first {} tokens, "
       "logits for each.\n\n",
       n_tokens);
-  const std::vector<Model> models = models_of(runs);
+  const std::vector<StudyModel> models = models_of(runs);
   table_of_models(out, models, n_tokens);
   table_of_rates(out, models);
-  std::vector<Model> dense;
+  std::vector<StudyModel> dense;
   std::copy_if(models.begin(), models.end(), std::back_inserter(dense),
-               [](const Model& model) { return !model.run->is_mixture(); });
+               [](const StudyModel& model) { return !model.run->is_mixture(); });
   if (!falls_with_size(dense)) {
     out +=
         "The loss of the dense models does not fall as they grow: the savings below are those of "
         "the first crossing from the cheap side, and no more than a sign.\n\n";
   }
-  for (const Model& model : models)
+  for (const StudyModel& model : models)
     if (model.run->is_mixture()) table_of_savings(out, model, dense, n_tokens);
   return out;
 }

@@ -29,7 +29,7 @@ ModelConfig shape(std::size_t n_experts, std::size_t n_chosen, std::size_t width
   return *config;
 }
 
-bool contains(const std::string& text, const std::string& part) {
+bool has_text(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -50,11 +50,11 @@ TEST(MoeStudy, ComparesAtEqualLoss) {
   // Half way between the two losses: the geometric mean of the dense costs.
   const double dense = std::sqrt(flops(runs[0]) * flops(runs[1]));
   const double saving = 100.0 * (1.0 - flops(runs[2]) / dense);
-  EXPECT_TRUE(contains(report, fmt::format("| **{:.1f} %** |", saving))) << report;
+  EXPECT_TRUE(has_text(report, fmt::format("| **{:.1f} %** |", saving))) << report;
   EXPECT_TRUE(
-      contains(report, "| seconds per token, decode, 1 thread | 0.01 | 0.02 | **50.0 %** |"))
+      has_text(report, "| seconds per token, decode, 1 thread | 0.01 | 0.02 | **50.0 %** |"))
       << report;
-  EXPECT_TRUE(contains(report, "| moe | 32 | 2 | 1.0 | 1.5000 (1.4000, 1.6000) |")) << report;
+  EXPECT_TRUE(has_text(report, "| moe | 32 | 2 | 1.0 | 1.5000 (1.4000, 1.6000) |")) << report;
 }
 
 TEST(MoeStudy, GivesNoNumberBeyondTheDenseModels) {
@@ -63,17 +63,17 @@ TEST(MoeStudy, GivesNoNumberBeyondTheDenseModels) {
       {.name = "dense-4", .config = shape(1, 1, 64), .loss = 1.0},
       {.name = "moe", .config = shape(8, 1, 16), .loss = 0.5}};
   const std::string report = moe_study_report(runs, 64);
-  EXPECT_TRUE(contains(report, "none: loss 0.5 lies outside")) << report;
-  EXPECT_FALSE(contains(report, "**"));
+  EXPECT_TRUE(has_text(report, "none: loss 0.5 lies outside")) << report;
+  EXPECT_FALSE(has_text(report, "**"));
 }
 
 TEST(MoeStudy, SaysWhenLargerDenseModelsAreNoBetter) {
   std::vector<MoeStudyRun> runs = {{.name = "dense-1", .config = shape(1, 1, 16), .loss = 1.0},
                                    {.name = "dense-4", .config = shape(1, 1, 64), .loss = 2.0},
                                    {.name = "moe", .config = shape(8, 1, 16), .loss = 1.5}};
-  EXPECT_TRUE(contains(moe_study_report(runs, 64), "does not fall as they grow"));
+  EXPECT_TRUE(has_text(moe_study_report(runs, 64), "does not fall as they grow"));
   std::swap(runs[0].loss, runs[1].loss);
-  EXPECT_FALSE(contains(moe_study_report(runs, 64), "does not fall as they grow"));
+  EXPECT_FALSE(has_text(moe_study_report(runs, 64), "does not fall as they grow"));
 }
 
 TEST(MoeStudy, ReadsItsFolders) {

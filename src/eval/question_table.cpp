@@ -12,16 +12,16 @@
 namespace hadal::eval {
 namespace {
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kQuestionColumns =
     "set,type,depth,domain,index,right,context_free,majority,cited,causes,cited_right,"
     "altered_right,changes";
-constexpr std::size_t kNumberColumns = 9;  // from `index` on
+constexpr std::size_t kQuestionNumbers = 9;  // from `index` on
 
 std::vector<std::string> cells_of(const QuestionRow& r) {
   std::vector<std::string> cells = {std::string(name_of(r.set)), std::string(name_of(r.type)),
                                     fmt::format("{}", r.depth),
                                     std::string(worlds::domains()[r.domain].name)};
-  for (const std::uint64_t n : std::array<std::uint64_t, kNumberColumns>{
+  for (const std::uint64_t n : std::array<std::uint64_t, kQuestionNumbers>{
            r.index, r.right, r.context_free, r.majority, r.cited, r.causes, r.cited_right,
            r.altered_right, r.changes})
     cells.push_back(fmt::format("{}", n));
@@ -35,7 +35,8 @@ std::optional<Value> named(const Values& values, std::string_view name) {
   return std::nullopt;
 }
 
-Result<QuestionRow> parse_row(const std::vector<std::string>& cells, const std::string& where) {
+Result<QuestionRow> parse_question_row(const std::vector<std::string>& cells,
+                                       const std::string& where) {
   const auto set = named<QuestionSet>(std::array{QuestionSet::plain, QuestionSet::pair}, cells[0]);
   const auto type = named<worlds::QuestionType>(worlds::kQuestionTypes, cells[1]);
   const auto depth = whole_number(cells[2]);
@@ -43,8 +44,8 @@ Result<QuestionRow> parse_row(const std::vector<std::string>& cells, const std::
   if (!set || !type || !depth || *depth < 1 || *depth > worlds::kMaxDepth || !domain)
     return error(ErrorCode::bad_format, "{}: '{},{},{},{}' is no set, type, depth and domain",
                  where, cells[0], cells[1], cells[2], cells[3]);
-  std::array<std::uint64_t, kNumberColumns> n{};
-  for (std::size_t i = 0; i < kNumberColumns; ++i) {
+  std::array<std::uint64_t, kQuestionNumbers> n{};
+  for (std::size_t i = 0; i < kQuestionNumbers; ++i) {
     const auto value = whole_number(cells[4 + i]);
     if (!value)
       return error(ErrorCode::bad_format, "{}: '{}' is no whole number", where, cells[4 + i]);
@@ -65,11 +66,11 @@ Result<QuestionRow> parse_row(const std::vector<std::string>& cells, const std::
                      .changes = n[8] != 0};
 }
 
-Result<std::vector<QuestionRow>> parse_rows(const ResultFile& file,
-                                            const std::filesystem::path& path) {
+Result<std::vector<QuestionRow>> parse_question_rows(const ResultFile& file,
+                                                     const std::filesystem::path& path) {
   std::vector<QuestionRow> rows;
   for (std::size_t i = 0; i < file.rows.size(); ++i) {
-    HADAL_ASSIGN(const QuestionRow row, parse_row(file.rows[i], place_of(path, i)));
+    HADAL_ASSIGN(const QuestionRow row, parse_question_row(file.rows[i], place_of(path, i)));
     rows.push_back(row);
   }
   return rows;
@@ -105,8 +106,8 @@ double QuestionSummary::causes_f1() const {
 Result<QuestionCsv> QuestionCsv::open(const std::filesystem::path& path,
                                       const std::string& settings) {
   QuestionCsv csv(path);
-  HADAL_ASSIGN(csv.file_, open_result_file(path, kColumns, settings));
-  HADAL_ASSIGN(csv.rows_, parse_rows(csv.file_, path));
+  HADAL_ASSIGN(csv.file_, open_result_file(path, kQuestionColumns, settings));
+  HADAL_ASSIGN(csv.rows_, parse_question_rows(csv.file_, path));
   return csv;
 }
 
@@ -120,12 +121,12 @@ std::vector<QuestionRow> QuestionCsv::rows(QuestionSet set, worlds::QuestionType
 Result<void> QuestionCsv::append(std::span<const QuestionRow> rows) {
   rows_.insert(rows_.end(), rows.begin(), rows.end());
   for (const QuestionRow& row : rows) file_.rows.push_back(cells_of(row));
-  return write_result_file(path_, kColumns, file_);
+  return write_result_file(path_, kQuestionColumns, file_);
 }
 
 Result<std::vector<QuestionRow>> read_questions(const std::filesystem::path& path) {
-  HADAL_ASSIGN(const ResultFile file, read_result_file(path, kColumns));
-  return parse_rows(file, path);
+  HADAL_ASSIGN(const ResultFile file, read_result_file(path, kQuestionColumns));
+  return parse_question_rows(file, path);
 }
 
 }  // namespace hadal::eval

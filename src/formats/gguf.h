@@ -20,6 +20,9 @@
 
 namespace hadal {
 
+/// Of a tensor, as ggml has them.
+inline constexpr std::size_t kMaxGgufDims = 4;
+
 /// Ids of the file format.
 enum class GgufType : std::uint32_t {
   u8 = 0,

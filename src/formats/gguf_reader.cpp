@@ -20,7 +20,6 @@ static_assert(std::endian::native == std::endian::little,
 
 constexpr std::string_view kMagic = "GGUF";
 constexpr std::uint64_t kMaxNameBytes = 65535;
-constexpr std::uint32_t kMaxDims = 4;
 constexpr std::uint64_t kDefaultAlignment = 32;
 constexpr std::uint64_t kMinAlignment = 8;
 constexpr std::uint64_t kMaxAlignment = 1 << 20;
@@ -237,8 +236,8 @@ class Reader {
     HADAL_ASSIGN(const auto name, string("a tensor name", kMaxNameBytes));
     if (name.empty()) return bad("a tensor name is empty");
     HADAL_ASSIGN(const auto n_dims, number<std::uint32_t>("a tensor's number of dimensions"));
-    if (n_dims > kMaxDims)
-      return bad("tensor {}: expected at most {} dimensions, found {}", quote(name), kMaxDims,
+    if (n_dims > kMaxGgufDims)
+      return bad("tensor {}: expected at most {} dimensions, found {}", quote(name), kMaxGgufDims,
                  n_dims);
     std::vector<std::uint64_t> dims(n_dims);
     for (std::uint64_t& dim : dims) {

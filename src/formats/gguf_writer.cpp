@@ -20,7 +20,6 @@ static_assert(std::endian::native == std::endian::little,
 
 constexpr std::uint32_t kVersion = 3;
 constexpr std::uint64_t kAlignment = 32;
-constexpr std::size_t kMaxDims = 4;
 
 std::uint64_t aligned(std::uint64_t offset) {
   return ceil_div(offset, kAlignment) * kAlignment;
@@ -168,8 +167,8 @@ Result<void> GgufWriter::declare(std::string name, DType dtype, std::vector<std:
   const GgmlType* type = find_ggml_type(dtype);
   if (name.empty()) return refuse("a tensor needs a name");
   if (type == nullptr) return refuse(fmt::format("GGUF cannot store {}", info(dtype).name));
-  if (dims.empty() || dims.size() > kMaxDims)
-    return refuse(fmt::format("expected 1 to {} dimensions, found {}", kMaxDims, dims.size()));
+  if (dims.empty() || dims.size() > kMaxGgufDims)
+    return refuse(fmt::format("expected 1 to {} dimensions, found {}", kMaxGgufDims, dims.size()));
   if (dims[0] % type->block_elements != 0) {
     return refuse(fmt::format("first dimension {} is not a multiple of {}, the block of {}",
                               dims[0], type->block_elements, type->name));

@@ -24,6 +24,10 @@ namespace hadal {
 /// The format's own limit on the JSON header.
 inline constexpr std::uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 
+/// Names in a folder (the convention of Hugging Face): all in one file, or shards and their index.
+inline constexpr std::string_view kSafetensorsFile = "model.safetensors";
+inline constexpr std::string_view kSafetensorsIndex = "model.safetensors.index.json";
+
 struct SafetensorsTensor {
   std::string name;
   std::string dtype_name;  ///< as the file spells it: "BF16", "F8_E4M3", "BOOL", ...

@@ -11,8 +11,6 @@
 namespace hadal {
 namespace {
 
-constexpr std::string_view kSingleName = "model.safetensors";
-constexpr std::string_view kIndexName = "model.safetensors.index.json";
 constexpr std::string_view kExtension = ".safetensors";
 
 using WeightMap = std::map<std::string, std::string>;  // tensor name -> shard file name
@@ -61,7 +59,7 @@ Result<std::vector<std::filesystem::path>> list_files(const std::filesystem::pat
     return error(ErrorCode::io_error, "{}: cannot list: {}", directory.string(), failure.message());
   if (files.empty()) {
     return error(ErrorCode::not_found, "{}: holds no {} file; expected {}, or shards with {}",
-                 directory.string(), kExtension, kSingleName, kIndexName);
+                 directory.string(), kExtension, kSafetensorsFile, kSafetensorsIndex);
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -80,10 +78,10 @@ Result<SafetensorsDirectory> SafetensorsDirectory::open(const std::filesystem::p
     return error(ErrorCode::not_found, "{}: not a directory", directory.string());
   }
   SafetensorsDirectory result;
-  if (file_exists(directory / kIndexName)) {
+  if (file_exists(directory / kSafetensorsIndex)) {
     HADAL_TRY(result.add_indexed(directory));
-  } else if (file_exists(directory / kSingleName)) {
-    HADAL_TRY(result.add(directory / kSingleName));
+  } else if (file_exists(directory / kSafetensorsFile)) {
+    HADAL_TRY(result.add(directory / kSafetensorsFile));
   } else {
     HADAL_ASSIGN(const auto files, list_files(directory));
     for (const auto& file : files) HADAL_TRY(result.add(file));
@@ -92,7 +90,7 @@ Result<SafetensorsDirectory> SafetensorsDirectory::open(const std::filesystem::p
 }
 
 Result<void> SafetensorsDirectory::add_indexed(const std::filesystem::path& directory) {
-  const std::filesystem::path index_path = directory / kIndexName;
+  const std::filesystem::path index_path = directory / kSafetensorsIndex;
   HADAL_ASSIGN(const WeightMap weight_map, read_index(index_path));
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : weight_map) shards.insert(shard);

@@ -23,7 +23,7 @@ std::vector<std::byte> image_of(const std::string& header, std::size_t n_data) {
   return image;
 }
 
-std::string message_of(std::span<const std::byte> image) {
+std::string refusal_of(std::span<const std::byte> image) {
   const auto view = SafetensorsView::parse(image, "x.safetensors");
   EXPECT_FALSE(view);
   return view ? std::string() : view.error().message;
@@ -134,7 +134,7 @@ TEST(Safetensors, hostile_headers_are_refused_by_name) {
        1, "at most 16 dimensions"},
   };
   for (const auto& [header, n_data, expected] : cases) {
-    const std::string message = message_of(image_of(header, n_data));
+    const std::string message = refusal_of(image_of(header, n_data));
     EXPECT_NE(message.find(expected), std::string::npos)
         << header.substr(0, 200) << "\n  " << message;
     EXPECT_TRUE(message.starts_with("x.safetensors: ")) << message;
@@ -142,17 +142,17 @@ TEST(Safetensors, hostile_headers_are_refused_by_name) {
 }
 
 TEST(Safetensors, header_length_is_checked_against_file_and_format) {
-  EXPECT_NE(message_of({}).find("file has 0 bytes"), std::string::npos);
+  EXPECT_NE(refusal_of({}).find("file has 0 bytes"), std::string::npos);
   auto image = image_of("{}", 0);
   image[0] = std::byte{3};
-  EXPECT_NE(message_of(image).find("header needs 11 bytes, the file has 10"), std::string::npos);
+  EXPECT_NE(refusal_of(image).find("header needs 11 bytes, the file has 10"), std::string::npos);
   std::fill(image.begin(), image.begin() + 8, std::byte{0xFF});
-  EXPECT_NE(message_of(image).find("expected at most 100000000"), std::string::npos);
+  EXPECT_NE(refusal_of(image).find("expected at most 100000000"), std::string::npos);
 }
 
 TEST(Safetensors, control_bytes_of_names_do_not_reach_the_terminal) {
   const std::string message =
-      message_of(image_of(R"({"\u001b[31m":{"dtype":"I8","shape":[1],"data_offsets":[0,0]}})", 0));
+      refusal_of(image_of(R"({"\u001b[31m":{"dtype":"I8","shape":[1],"data_offsets":[0,0]}})", 0));
   EXPECT_NE(message.find("'\\x1b[31m'"), std::string::npos) << message;
 }
 

@@ -17,8 +17,6 @@
 namespace hadal {
 namespace {
 
-constexpr std::string_view kSingleName = "model.safetensors";
-constexpr std::string_view kIndexName = "model.safetensors.index.json";
 constexpr std::size_t kHeaderAlignment = 8;
 
 bool has_safetensors_name(DType dtype) {
@@ -35,7 +33,7 @@ std::optional<std::string> json_string(const std::string& text) {
 }
 
 std::string shard_name(std::size_t shard, std::size_t n_shards) {
-  return n_shards == 1 ? std::string(kSingleName)
+  return n_shards == 1 ? std::string(kSafetensorsFile)
                        : fmt::format("model-{:05}-of-{:05}.safetensors", shard + 1, n_shards);
 }
 
@@ -133,7 +131,7 @@ Result<void> SafetensorsWriter::write_index(const std::filesystem::path& directo
     }
   }
   index["metadata"]["total_size"] = total;
-  HADAL_ASSIGN(AtomicFile file, AtomicFile::create(directory / kIndexName));
+  HADAL_ASSIGN(AtomicFile file, AtomicFile::create(directory / kSafetensorsIndex));
   HADAL_TRY(write_text(file, index.dump(2) + "\n"));
   return file.commit();
 }
@@ -146,10 +144,10 @@ Result<std::vector<std::filesystem::path>> SafetensorsWriter::write(
     return error(ErrorCode::io_error, "{}: cannot create the directory: {}", directory.string(),
                  failure.message());
   const std::vector<Shard> shards = plan_shards();
-  if (shards.size() == 1 && std::filesystem::exists(directory / kIndexName, failure)) {
+  if (shards.size() == 1 && std::filesystem::exists(directory / kSafetensorsIndex, failure)) {
     return error(ErrorCode::invalid_argument,
                  "{}: belongs to another model and would hide {}; choose an empty directory",
-                 (directory / kIndexName).string(), kSingleName);
+                 (directory / kSafetensorsIndex).string(), kSafetensorsFile);
   }
   std::vector<std::filesystem::path> written;
   for (std::size_t s = 0; s < shards.size(); ++s) {
@@ -161,7 +159,7 @@ Result<std::vector<std::filesystem::path>> SafetensorsWriter::write(
   }
   if (shards.size() > 1) {
     HADAL_TRY(write_index(directory, shards));
-    written.push_back(directory / kIndexName);
+    written.push_back(directory / kSafetensorsIndex);
   }
   return written;
 }

@@ -16,9 +16,9 @@
 namespace hadal::grammar {
 namespace {
 
-class Parser : private TextCursor {
+class GbnfParser : private TextCursor {
  public:
-  Parser(std::string_view text, std::string_view source) : TextCursor(text, source) {}
+  GbnfParser(std::string_view text, std::string_view source) : TextCursor(text, source) {}
 
   Result<Grammar> parse() {
     skip_space(/*over_lines=*/true);
@@ -238,7 +238,7 @@ Result<Grammar> compile_gbnf(std::string_view text, std::string_view source) {
     return error(ErrorCode::unsupported, "{}: expected at most {} bytes of grammar, found {}",
                  source, kMaxGbnfBytes, text.size());
   }
-  return Parser(text, source).parse();
+  return GbnfParser(text, source).parse();
 }
 
 }  // namespace hadal::grammar

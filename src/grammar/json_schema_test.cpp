@@ -46,7 +46,8 @@ TEST(JsonSchema, KeepsEscapesFromHidingANamedMember) {
 }
 
 TEST(JsonSchema, WhiteSpaceFollowsTheOption) {
-  const char* schema = R"({"type": "object", "properties": {"a": {"type": "array"}}})";
+  constexpr std::string_view schema =
+      R"({"type": "object", "properties": {"a": {"type": "array"}}})";
   const SharedGrammar none = share(compile_json_schema(schema, "s", {.space = JsonSpace::none}));
   const SharedGrammar single = share(compile_json_schema(schema, "s"));
   const SharedGrammar pretty =

@@ -18,9 +18,9 @@ RegexNode chars_node(CharSet set) {
   return node;
 }
 
-class Parser {
+class RegexParser {
  public:
-  Parser(std::string_view pattern, RegexDialect dialect)
+  RegexParser(std::string_view pattern, RegexDialect dialect)
       : chars_(decode_chars(pattern)), dialect_(dialect) {}
 
   Result<std::vector<RegexAlternative>> parse() {
@@ -349,7 +349,7 @@ Result<std::vector<RegexAlternative>> parse_regex(std::string_view pattern, Rege
     return error(ErrorCode::unsupported, "regular expression: expected at most {} bytes, found {}",
                  kMaxRegexBytes, pattern.size());
   }
-  auto alternatives = Parser(pattern, dialect).parse();
+  auto alternatives = RegexParser(pattern, dialect).parse();
   if (alternatives) return alternatives;
   return Error{alternatives.error().code, fmt::format("regular expression {}: {}", quote(pattern),
                                                       alternatives.error().message)};

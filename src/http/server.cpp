@@ -22,13 +22,6 @@ namespace {
 namespace asio = boost::asio;
 using Tcp = asio::ip::tcp;
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) ==
-           std::tolower(static_cast<unsigned char>(y));
-  });
-}
-
 class AsioServer final : public HttpServer {
  public:
   AsioServer(HttpServerOptions options, HttpSite& site)

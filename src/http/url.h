@@ -7,6 +7,8 @@
 
 namespace hadal {
 
+/// Of names of header fields and hosts, which are ASCII.
+bool equal_ignoring_case(std::string_view a, std::string_view b);
 /// The path and query of a request target (RFC 9112 section 3.2): of "http://host/a?b" as proxies
 /// send it, "/a?b". Empty for what names no path: "*", "host:443".
 std::string_view origin_form(std::string_view target);

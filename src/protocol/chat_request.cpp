@@ -82,7 +82,7 @@ Result<Conversation> read_messages(const Field& body) {
   return error;
 }
 
-Result<void> refuse_fields(const Field& body) {
+Result<void> refuse_chat_fields(const Field& body) {
   for (const std::string_view key : {"functions", "function_call"})
     if (body.has(key) && !body.member(key).json.empty())
       return refused(body.member(key), "send tools and tool_choice, which replaced it");
@@ -113,7 +113,7 @@ Result<ApiRequest> parse_chat_request(std::string_view text, const ParseOptions&
   HADAL_ASSIGN(const Json json, parse_body(text));
   const Field body{json, {}};
   HADAL_ASSIGN(ApiRequest request, begin_request(Protocol::chat, body, options));
-  HADAL_TRY(refuse_fields(body));
+  HADAL_TRY(refuse_chat_fields(body));
   HADAL_TRY(read_sampling(body, 2, "stop", request));
   HADAL_TRY(
       read_first_max_tokens(body, {"max_completion_tokens", "max_tokens", "n_predict"}, request));

@@ -53,7 +53,7 @@ Result<std::vector<TextPrompt>> read_prompts(const Field& body) {
 }
 
 /// A number of alternatives (OpenAI); true and false as in chat.
-Result<void> read_logprobs(const Field& body, ApiRequest& request) {
+Result<void> read_completion_logprobs(const Field& body, ApiRequest& request) {
   if (!body.has("logprobs")) return {};
   if (body.member("logprobs").json.is_boolean()) {
     if (body.member("logprobs").json.get<bool>()) request.n_logprobs = 0;
@@ -76,7 +76,7 @@ Result<ApiRequest> parse_completions_request(std::string_view text, const ParseO
   HADAL_ASSIGN(const bool has_limit,
                read_first_max_tokens(body, {"max_tokens", "n_predict"}, request));
   if (!has_limit) request.options.max_tokens = kDefaultMaxTokens;
-  HADAL_TRY(read_logprobs(body, request));
+  HADAL_TRY(read_completion_logprobs(body, request));
   HADAL_ASSIGN(const auto echo, optional_bool(body, "echo"));
   request.echo = echo.value_or(false);
   HADAL_ASSIGN(request.prompts, read_prompts(body));

@@ -17,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Anthropic counts cached tokens beside input_tokens, not inside of them.
-Json usage_json(const Usage& usage) {
+Json messages_usage_json(const Usage& usage) {
   return {{"input_tokens",
            usage.n_prompt_tokens - std::min(usage.n_cached_tokens, usage.n_prompt_tokens)},
           {"cache_creation_input_tokens", 0},
@@ -34,7 +34,7 @@ Json message_json(std::string_view id, const AnswerHead& head, Json content, Jso
           {"content", std::move(content)},
           {"stop_reason", std::move(stop_reason)},
           {"stop_sequence", std::move(stop_sequence)},
-          {"usage", usage_json(usage)}};
+          {"usage", messages_usage_json(usage)}};
 }
 
 std::string_view stop_reason_name(const AnswerChoice& choice) {
@@ -92,7 +92,7 @@ class MessagesStream final : public AnswerStream {
                      frame("message_delta", {{"delta",
                                               {{"stop_reason", stop_reason_name(choice)},
                                                {"stop_sequence", stop_sequence_json(choice)}}},
-                                             {"usage", usage_json(answer.usage)}}),
+                                             {"usage", messages_usage_json(answer.usage)}}),
                      frame("message_stop", Json::object())});
   }
 

@@ -105,7 +105,7 @@ Result<void> check_context_management(const Field& body) {
   return {};
 }
 
-Result<void> refuse_fields(const Field& body) {
+Result<void> refuse_messages_fields(const Field& body) {
   for (const std::string_view key :
        std::initializer_list<std::string_view>{"container", "mcp_servers", kThreadField})
     if (body.has(key) && !body.member(key).json.empty())
@@ -127,7 +127,7 @@ Result<ApiRequest> parse_messages_request(std::string_view text, const ParseOpti
   HADAL_ASSIGN(const Json json, parse_body(text));
   const Field body{json, {}};
   HADAL_ASSIGN(ApiRequest request, begin_request(Protocol::messages, body, options));
-  HADAL_TRY(refuse_fields(body));
+  HADAL_TRY(refuse_messages_fields(body));
   HADAL_TRY(read_sampling(body, 1, "stop_sequences", request));
   HADAL_ASSIGN(const auto max_tokens, optional_integer(body, "max_tokens", 0, 1'000'000'000));
   if (!max_tokens && endpoint == MessagesEndpoint::messages)

@@ -15,7 +15,7 @@ namespace {
 
 using Json = Field::Json;
 
-Result<void> refuse_fields(const Field& body) {
+Result<void> refuse_responses_fields(const Field& body) {
   for (const std::string_view key : {"conversation", "prompt"})
     if (body.has(key))
       return refused(body.member(key), "this server does not support it; send the input itself");
@@ -226,7 +226,7 @@ Result<ApiRequest> parse_responses_request(std::string_view text, const ParseOpt
   HADAL_ASSIGN(const Json json, parse_body(text));
   const Field body{json, {}};
   HADAL_ASSIGN(ApiRequest request, begin_request(Protocol::responses, body, options));
-  HADAL_TRY(refuse_fields(body));
+  HADAL_TRY(refuse_responses_fields(body));
   HADAL_TRY(read_sampling(body, 2, "stop", request));
   HADAL_TRY(read_max_tokens(body, "max_output_tokens", request));
   HADAL_TRY(read_reasoning(body, request.thinking));

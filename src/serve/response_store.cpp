@@ -15,13 +15,13 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// PRAGMA user_version of the tables below.
-constexpr int kVersion = 1;
+constexpr int kResponsesVersion = 1;
 /// Longest chain of previous responses that is followed.
 constexpr std::size_t kMaxChain = 10000;
 /// Responses that go at a time when the file is too large.
 constexpr int kErasedAtOnce = 64;
 
-constexpr const char* kTables = R"(
+constexpr const char* kResponsesTables = R"(
   CREATE TABLE responses (
     id TEXT PRIMARY KEY, previous_id TEXT NOT NULL, created INTEGER NOT NULL, body TEXT NOT NULL
   ) WITHOUT ROWID;
@@ -203,7 +203,7 @@ class SqliteStore final : public ResponseStore {
 }  // namespace
 
 Result<std::unique_ptr<ResponseStore>> ResponseStore::open(const std::string& path, Limits limits) {
-  HADAL_ASSIGN(auto database, SqliteDatabase::open(path, kVersion, kTables));
+  HADAL_ASSIGN(auto database, SqliteDatabase::open(path, kResponsesVersion, kResponsesTables));
   return std::unique_ptr<ResponseStore>(std::make_unique<SqliteStore>(std::move(database), limits));
 }
 

@@ -32,21 +32,6 @@ double mebibytes(std::size_t n_bytes) {
 
 }  // namespace
 
-std::string_view prefix_miss_name(PrefixMiss miss) {
-  switch (miss) {
-    case PrefixMiss::none:
-      return "none";
-    case PrefixMiss::cold:
-      return "cold";
-    case PrefixMiss::diverged:
-      return "diverged";
-    case PrefixMiss::evicted:
-      return "evicted";
-    default:
-      return "disabled";
-  }
-}
-
 /// A job on its way.
 struct Scheduler::Task {
   JobId id = 0;
@@ -173,7 +158,7 @@ void Scheduler::loop() {
     tell_progress();
     collect_ended();
     preempt_if_short();
-    forget_clients();
+    clients_.forget();
     publish();
   }
   for (auto* tasks : {&running_, &waiting_})
@@ -199,7 +184,7 @@ bool Scheduler::take_inbox() {
            !running_.empty() || !waiting_.empty();
   });
   for (auto& task : inbox_) {
-    client_arrives(task->job.client);
+    clients_.arrive(task->job.client);
     waiting_.push_back(std::move(task));
   }
   inbox_.clear();
@@ -249,7 +234,7 @@ Scheduler::Task* Scheduler::next_to_admit() {
     const auto n_running = std::count_if(running_.begin(), running_.end(), [&](const auto& other) {
       return other->job.client == task.job.client;
     });
-    return std::tuple(n_running, served(task), task.id);
+    return std::tuple(n_running, clients_.served(task.job.client), task.id);
   };
   const auto first =
       std::min_element(waiting_.begin(), waiting_.end(),
@@ -401,7 +386,7 @@ Batch::Limits Scheduler::limits() {
     }
   }
   std::sort(reading.begin(), reading.end(), [&](const Task* a, const Task* b) {
-    const auto key = [&](const Task& t) { return std::tuple(served(t), t.id); };
+    const auto key = [&](const Task& t) { return std::tuple(clients_.served(t.job.client), t.id); };
     return key(*a) < key(*b);
   });
   std::size_t n_prompt_tokens = options_.max_batch_tokens;
@@ -452,14 +437,14 @@ void Scheduler::tell_progress() {
     // Nobody pays for tokens that were restored: they cost no pass.
     const std::size_t n_paid = std::max(task->n_told, task->n_restored);
     if (task->n_said > 0) {  // and with the first one the rest of the prompt
-      charge(task->job.client, 1 + task->n_prompt() - std::min(task->n_prompt(), n_paid));
+      clients_.charge(task->job.client, 1 + task->n_prompt() - std::min(task->n_prompt(), n_paid));
       task->n_told = task->n_prompt();
       continue;
     }
     const std::size_t done =
         std::min(task->n_restored + batch_.n_prompt_done(task->slot), task->n_prompt());
     if (done <= task->n_told) continue;  // less after a preemption: read again, told already
-    charge(task->job.client, done - std::min(done, n_paid));
+    clients_.charge(task->job.client, done - std::min(done, n_paid));
     task->n_told = done;
     task->job.listener->on_prefill(done, task->n_prompt());
   }
@@ -542,7 +527,7 @@ void Scheduler::end(Task& task, const Generation& generation) {
   if (task.first_token) end.times.decode_seconds = seconds_between(*task.first_token, now);
   task.state.reset();
   task.job.listener->on_end(end);
-  client_leaves(task.job.client);
+  clients_.leave(task.job.client);
   const std::lock_guard lock(mutex_);
   --n_unfinished_;
   changed_.notify_all();
@@ -566,39 +551,6 @@ void Scheduler::publish() {
   state_.snapshot_bytes = cache_.tail_bytes();
   state_.n_snapshots = cache_.n_snapshots();
   state_.n_evicted = cache_.n_evicted();
-}
-
-// --- Who is served next. Each client's tokens are summed; the fair share is what a client would
-// have got that was here all the time, with equal parts for all who are. Who comes, or comes back,
-// is owed nothing from the time before: he stands at the fair share, or where he was if he has had
-// more.
-
-void Scheduler::client_arrives(const std::string& name) {
-  Client& client = clients_[name];
-  if (client.n_jobs++ > 0) return;
-  client.served = std::max(client.served, fair_share_);
-  ++n_clients_here_;
-}
-
-void Scheduler::client_leaves(const std::string& name) {
-  if (--clients_.at(name).n_jobs == 0) --n_clients_here_;
-}
-
-void Scheduler::charge(const std::string& name, std::size_t n_tokens) {
-  clients_.at(name).served += static_cast<double>(n_tokens);
-  fair_share_ += static_cast<double>(n_tokens) / static_cast<double>(n_clients_here_);
-}
-
-double Scheduler::served(const Task& task) const {
-  return clients_.at(task.job.client).served;
-}
-
-/// Those whose sum says no more than the fair share does: a server that never rests would remember
-/// all that ever came.
-void Scheduler::forget_clients() {
-  std::erase_if(clients_, [&](const auto& entry) {
-    return entry.second.n_jobs == 0 && entry.second.served <= fair_share_;
-  });
 }
 
 }  // namespace hadal

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/batch.h"
+#include "serve/fair_share.h"
 #include "serve/histogram.h"
 #include "serve/job.h"
 #include "serve/prefix_cache.h"
@@ -12,7 +13,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -87,10 +87,6 @@ class Scheduler {
 
  private:
   struct Task;
-  struct Client {
-    double served = 0;       ///< tokens computed for it
-    std::size_t n_jobs = 0;  ///< that have not ended
-  };
   using Clock = std::chrono::steady_clock;
 
   void loop();
@@ -113,11 +109,6 @@ class Scheduler {
   void preempt(Task& task);
   void keep_snapshot(const Task& task);
   void end(Task& task, const Generation& generation);
-  void client_arrives(const std::string& name);
-  void client_leaves(const std::string& name);
-  void charge(const std::string& name, std::size_t n_tokens);
-  double served(const Task& task) const;
-  void forget_clients();
   void publish();
 
   Model& model_;
@@ -143,9 +134,7 @@ class Scheduler {
   PrefixCache cache_;
   std::vector<std::unique_ptr<Task>> waiting_;
   std::vector<std::unique_ptr<Task>> running_;
-  std::map<std::string, Client> clients_;
-  std::size_t n_clients_here_ = 0;  ///< with jobs
-  double fair_share_ = 0;
+  FairShare clients_;
   std::vector<Batch::Slot> prompt_order_;
   double seconds_per_token_ = 0;  ///< of a pass, smoothed
 

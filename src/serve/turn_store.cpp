@@ -26,8 +26,8 @@ std::string key_of(const Message& message) {
   return key.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-constexpr int kVersion = 1;
-constexpr const char* kTables = R"(
+constexpr int kTurnsVersion = 1;
+constexpr const char* kTurnsTables = R"(
   CREATE TABLE turns (
     key TEXT PRIMARY KEY, numerics INTEGER NOT NULL, reasoning TEXT NOT NULL,
     content_begin INTEGER NOT NULL, ids BLOB NOT NULL, added INTEGER NOT NULL
@@ -37,7 +37,7 @@ constexpr const char* kTables = R"(
 }  // namespace
 
 Result<void> TurnStore::keep_in(const std::string& path, std::uint64_t numerics) {
-  HADAL_ASSIGN(file_, SqliteDatabase::open(path, kVersion, kTables));
+  HADAL_ASSIGN(file_, SqliteDatabase::open(path, kTurnsVersion, kTurnsTables));
   numerics_ = numerics;
   return read_file();
 }

@@ -4,14 +4,6 @@
 #include <utility>
 
 namespace hadal::worlds {
-namespace {
-
-void append(std::vector<Piece>& to, std::vector<Piece> more) {
-  for (Piece& piece : more) to.push_back(std::move(piece));
-}
-
-}  // namespace
-
 std::vector<Piece> training_narrative(const WorldKey& key, const WorldOptions& options) {
   const Story story = make_story(key, options);
   Narrator narrator(story.world, options);

@@ -26,10 +26,6 @@ std::string cause_list(const std::vector<int>& ids) {
   return ids.empty() ? "" : "<|by|>" + id_tokens(ids);
 }
 
-void append(std::vector<Piece>& to, std::vector<Piece> more) {
-  for (Piece& piece : more) to.push_back(std::move(piece));
-}
-
 void push_unique(std::vector<int>& ids, int id) {
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
 }
@@ -48,6 +44,10 @@ std::vector<std::string> structure_tokens() {
                                      "<|:|>",    "<|/ev|>",  "<|rel|>"};
   for (int id = 0; id < kEventIds; ++id) tokens.push_back(id_token(id));
   return tokens;
+}
+
+void append(std::vector<Piece>& to, std::vector<Piece> more) {
+  for (Piece& piece : more) to.push_back(std::move(piece));
 }
 
 std::string text_of(const std::vector<Piece>& pieces) {

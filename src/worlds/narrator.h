@@ -48,6 +48,7 @@ struct Piece {
 };
 
 std::string text_of(const std::vector<Piece>& pieces);
+void append(std::vector<Piece>& to, std::vector<Piece> more);
 
 /// An ask event and its ans event. A model under test reads ask_pieces and prefix_pieces and writes
 /// the rest, which should begin with the causes and then say `answer` (read_answer).

@@ -8,9 +8,10 @@ namespace hadal::worlds {
 namespace {
 
 /// The two text forms side by side.
-class Wording {
+class QuestionWording {
  public:
-  Wording(const World& world, TextForm form) : world_(world), compact_(form == TextForm::compact) {}
+  QuestionWording(const World& world, TextForm form)
+      : world_(world), compact_(form == TextForm::compact) {}
 
   std::string call(int m) const {
     return compact_call(world_, world_.mechanisms[static_cast<std::size_t>(m)]);
@@ -85,7 +86,7 @@ class Wording {
 
 QuestionWords question_words(const World& world, const Question& question,
                              std::span<const int> actions, TextForm form) {
-  const Wording wording(world, form);
+  const QuestionWording wording(world, form);
   return {.ask = wording.ask(question, actions),
           .answer = wording.answer(question, actions),
           .short_answer = wording.short_answer(question)};

@@ -18,7 +18,7 @@ using namespace testing;
 
 /// An operator on fixed inputs of n_tokens tokens. `run` computes tokens [begin, begin + n) and
 /// returns their outputs as floats, token after token (several outputs of a token side by side).
-struct Operator {
+struct OperatorCase {
   std::string name;
   std::size_t n_tokens;
   std::function<std::vector<float>(Backend&, std::size_t begin, std::size_t n)> run;
@@ -36,7 +36,7 @@ Rows<const float> tokens(const Floats& values, std::size_t begin, std::size_t n,
   return dense_rows(values->data() + begin * width, n, width);
 }
 
-Operator embedding() {
+OperatorCase embedding() {
   const auto table = std::make_shared<StoredMatrix>(random_matrix(all_storages()[2], 40, 515, 1));
   const auto ids = std::make_shared<std::vector<std::int32_t>>();
   for (std::int32_t i = 0; i < 100; ++i) ids->push_back(i * 7 % 40);
@@ -49,7 +49,7 @@ Operator embedding() {
           }};
 }
 
-Operator linear(const Storage& storage) {
+OperatorCase linear(const Storage& storage) {
   const std::size_t rows = 77;
   const std::size_t cols = 700;
   const auto w = std::make_shared<StoredMatrix>(random_matrix(storage, rows, cols, 2));
@@ -63,7 +63,7 @@ Operator linear(const Storage& storage) {
           }};
 }
 
-Operator rms_norm() {
+OperatorCase rms_norm() {
   const auto x = data(50 * 1000, 4);
   const auto w = data(1000, 5);
   return {"rms_norm", 50, [=](Backend& backend, std::size_t begin, std::size_t n) {
@@ -76,7 +76,7 @@ Operator rms_norm() {
           }};
 }
 
-Operator rope(RopePairs pairs) {
+OperatorCase rope(RopePairs pairs) {
   const auto x = data(60 * 400, 6);
   const auto positions = std::make_shared<std::vector<std::int64_t>>();
   for (std::int64_t i = 0; i < 60; ++i) positions->push_back(i * i * 100);
@@ -96,7 +96,7 @@ Operator rope(RopePairs pairs) {
           }};
 }
 
-Operator hyper_connection_read(std::size_t n_streams) {
+OperatorCase hyper_connection_read(std::size_t n_streams) {
   const std::size_t d = 200;
   const std::size_t width = n_streams * d;
   const std::size_t n_coefficients = (2 + n_streams) * n_streams;
@@ -124,7 +124,7 @@ Operator hyper_connection_read(std::size_t n_streams) {
       }};
 }
 
-Operator hyper_connection_write(std::size_t n_streams) {
+OperatorCase hyper_connection_write(std::size_t n_streams) {
   const std::size_t d = 200;
   const std::size_t width = n_streams * d;
   const auto x = data(40 * width, 10);
@@ -144,7 +144,7 @@ Operator hyper_connection_write(std::size_t n_streams) {
           }};
 }
 
-Operator hyper_connection_head() {
+OperatorCase hyper_connection_head() {
   const std::size_t d = 200;
   const auto x = data(40 * 4 * d, 14);
   const auto fn = std::make_shared<StoredMatrix>(random_matrix(all_storages()[0], 4, 4 * d, 15));
@@ -163,7 +163,7 @@ Operator hyper_connection_head() {
           }};
 }
 
-Operator compressor_pool() {
+OperatorCase compressor_pool() {
   const std::size_t width = 100;
   const std::size_t n_slots = 8;
   const auto value = data(50 * n_slots * width, 17);
@@ -196,7 +196,7 @@ struct Pages {
   }
 };
 
-Operator indexer_select() {
+OperatorCase indexer_select() {
   const auto keys = std::make_shared<Pages>(700, 48, 19);
   const auto q = data(30 * 20 * 48, 20);
   const auto weights = data(30 * 20, 21);
@@ -222,7 +222,7 @@ Operator indexer_select() {
 
 enum class KeyKind { sliding, selected, visible };
 
-Operator attention(KeyKind kind) {
+OperatorCase attention(KeyKind kind) {
   const std::size_t n_heads = 17;
   const std::size_t head_dim = 40;
   const std::size_t width = n_heads * head_dim;
@@ -270,7 +270,7 @@ Operator attention(KeyKind kind) {
           }};
 }
 
-Operator range_attention(std::size_t n_kv_heads) {
+OperatorCase range_attention(std::size_t n_kv_heads) {
   const std::size_t n_heads = 28;  // of one key head: more than a task takes
   const std::size_t head_dim = 24;
   const std::size_t width = n_heads * head_dim;
@@ -300,7 +300,7 @@ Operator range_attention(std::size_t n_kv_heads) {
           }};
 }
 
-Operator swiglu() {
+OperatorCase swiglu() {
   const auto gate = data(70 * 333, 35);
   const auto up = data(70 * 333, 36);
   return {"swiglu", 70, [=](Backend& backend, std::size_t begin, std::size_t n) {
@@ -313,7 +313,7 @@ Operator swiglu() {
           }};
 }
 
-Operator router() {
+OperatorCase router() {
   const auto logits = data(60 * 33, 27);
   const auto bias = data(33, 28);
   return {"router", 60, [=](Backend& backend, std::size_t begin, std::size_t n) {
@@ -355,7 +355,7 @@ struct Experts {
   }
 };
 
-Operator moe(const Storage& routed, const Storage& shared, bool fake_quant) {
+OperatorCase moe(const Storage& routed, const Storage& shared, bool fake_quant) {
   const std::size_t d = 96;
   const std::size_t n_experts = 8;
   const std::size_t k = 3;
@@ -384,26 +384,26 @@ Operator moe(const Storage& routed, const Storage& shared, bool fake_quant) {
           fake_quant ? 1e-4 : 1e-11};
 }
 
-std::vector<Operator> make_operators() {
-  std::vector<Operator> all = {embedding(),
-                               rms_norm(),
-                               rope(RopePairs::interleaved),
-                               rope(RopePairs::halves),
-                               hyper_connection_read(1),
-                               hyper_connection_read(4),
-                               hyper_connection_write(3),
-                               hyper_connection_write(17),
-                               hyper_connection_head(),
-                               compressor_pool(),
-                               indexer_select(),
-                               attention(KeyKind::sliding),
-                               attention(KeyKind::selected),
-                               attention(KeyKind::visible),
-                               range_attention(1),
-                               range_attention(2),
-                               range_attention(28),
-                               router(),
-                               swiglu()};
+std::vector<OperatorCase> make_operators() {
+  std::vector<OperatorCase> all = {embedding(),
+                                   rms_norm(),
+                                   rope(RopePairs::interleaved),
+                                   rope(RopePairs::halves),
+                                   hyper_connection_read(1),
+                                   hyper_connection_read(4),
+                                   hyper_connection_write(3),
+                                   hyper_connection_write(17),
+                                   hyper_connection_head(),
+                                   compressor_pool(),
+                                   indexer_select(),
+                                   attention(KeyKind::sliding),
+                                   attention(KeyKind::selected),
+                                   attention(KeyKind::visible),
+                                   range_attention(1),
+                                   range_attention(2),
+                                   range_attention(28),
+                                   router(),
+                                   swiglu()};
   for (const Storage& storage : all_storages()) all.push_back(linear(storage));
   const auto& s = all_storages();
   all.push_back(moe(s[0], s[0], false));
@@ -414,8 +414,8 @@ std::vector<Operator> make_operators() {
   return all;
 }
 
-const std::vector<Operator>& operators() {
-  static const std::vector<Operator> all = make_operators();
+const std::vector<OperatorCase>& operators() {
+  static const std::vector<OperatorCase> all = make_operators();
   return all;
 }
 
@@ -430,7 +430,7 @@ void expect_same_bits(const std::vector<float>& expected, const std::vector<floa
 }
 
 /// Runs the operator in pieces of the given sizes, the last size again and again.
-std::vector<float> in_pieces(const Operator& op, Backend& backend,
+std::vector<float> in_pieces(const OperatorCase& op, Backend& backend,
                              const std::vector<std::size_t>& sizes) {
   std::vector<float> all;
   std::size_t piece = 0;
@@ -450,7 +450,7 @@ TEST_P(CpuBackendTest, GivesTheSameBitsForAnyNumberOfThreads) {
   CpuBackend one(kernels(), 1);
   CpuBackend two(kernels(), 2);
   CpuBackend three(kernels(), 3);
-  for (const Operator& op : operators()) {
+  for (const OperatorCase& op : operators()) {
     const auto expected = op.run(one, 0, op.n_tokens);
     expect_same_bits(expected, op.run(two, 0, op.n_tokens), op.name + ", 2 threads");
     expect_same_bits(expected, op.run(three, 0, op.n_tokens), op.name + ", 3 threads");
@@ -459,7 +459,7 @@ TEST_P(CpuBackendTest, GivesTheSameBitsForAnyNumberOfThreads) {
 
 TEST_P(CpuBackendTest, GivesTheSameBitsForAnyCutOfTheTokens) {
   CpuBackend backend(kernels(), 2);
-  for (const Operator& op : operators()) {
+  for (const OperatorCase& op : operators()) {
     const auto expected = op.run(backend, 0, op.n_tokens);
     expect_same_bits(expected, in_pieces(op, backend, {1}), op.name + ", one by one");
     expect_same_bits(expected, in_pieces(op, backend, {2}), op.name + ", two by two");
@@ -484,7 +484,7 @@ double normalised_error(const std::vector<float>& expected, const std::vector<fl
 TEST_P(CpuBackendTest, AgreesWithTheReferenceWhenExact) {
   CpuBackend backend(kernels(), 2, true);
   RefBackend reference("ref");
-  for (const Operator& op : operators()) {
+  for (const OperatorCase& op : operators()) {
     const auto expected = op.run(reference, 0, op.n_tokens);
     const auto actual = op.run(backend, 0, op.n_tokens);
     EXPECT_LE(normalised_error(expected, actual, op.name), op.nmse) << op.name;
@@ -498,7 +498,7 @@ TEST_P(CpuBackendTest, AgreesWithTheReferenceWhenExact) {
 TEST_P(CpuBackendTest, StaysNearTheReferenceWithInt8Activations) {
   CpuBackend backend(kernels(), 2);
   RefBackend reference("ref");
-  for (const Operator& op : operators()) {
+  for (const OperatorCase& op : operators()) {
     const auto expected = op.run(reference, 0, op.n_tokens);
     const auto actual = op.run(backend, 0, op.n_tokens);
     EXPECT_LE(normalised_error(expected, actual, op.name), 0.01) << op.name;
@@ -507,7 +507,7 @@ TEST_P(CpuBackendTest, StaysNearTheReferenceWithInt8Activations) {
 
 TEST_P(CpuBackendTest, TakesEmptyBatches) {
   CpuBackend backend(kernels(), 2);
-  for (const Operator& op : operators()) {
+  for (const OperatorCase& op : operators()) {
     EXPECT_TRUE(op.run(backend, 0, 0).empty()) << op.name;
   }
 }
@@ -516,7 +516,7 @@ HADAL_INSTANTIATE_VARIANTS(CpuBackendTest);
 
 TEST(RefBackend, GivesTheSameBitsForAnyCutOfTheTokens) {
   RefBackend backend("ref");
-  for (const Operator& op : operators()) {
+  for (const OperatorCase& op : operators()) {
     const auto expected = op.run(backend, 0, op.n_tokens);
     expect_same_bits(expected, in_pieces(op, backend, {1, 7, 5, 11}), op.name);
     EXPECT_TRUE(op.run(backend, 0, 0).empty()) << op.name;

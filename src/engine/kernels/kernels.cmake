@@ -72,5 +72,5 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     kernels/simd/exp_test_avx512.cpp)
 endif()
 
-hadal_library(kernels SOURCES ${HADAL_KERNEL_SOURCES} LINK hadal_base)
+hadal_library(kernels SOURCES ${HADAL_KERNEL_SOURCES} LINK hadal_base SEPARATE)
 hadal_test(kernels_test LABEL unit SOURCES ${HADAL_KERNEL_TESTS} LINK hadal_kernels)

@@ -12,10 +12,6 @@
 namespace hadal {
 namespace {
 
-constexpr std::size_t kScaleBlock =
-    128;  // rows and columns under one scale of ScaleLayout::block128
-constexpr std::size_t kScaleGroup = 32;  // columns under one scale of ScaleLayout::group32
-
 template <typename T>
 T load(const std::byte* data, std::size_t index) noexcept {
   T value;

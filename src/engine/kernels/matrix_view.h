@@ -15,6 +15,9 @@ enum class ScaleLayout : std::uint8_t {
   group32,   ///< scale[r][c / 32], f8_e8m0                          (FP4 experts)
 };
 
+inline constexpr std::size_t kScaleBlock = 128;  ///< rows and columns under a scale of block128
+inline constexpr std::size_t kScaleGroup = 32;   ///< columns under a scale of group32
+
 /// Where the bytes of the rows are.
 enum class WeightOrder : std::uint8_t {
   rows,   ///< as stored: row after row

@@ -14,9 +14,6 @@
 namespace hadal {
 namespace {
 
-constexpr std::size_t kScaleBlock = 128;
-constexpr std::size_t kScaleGroup = 32;
-
 std::string shape_text(std::span<const std::uint64_t> shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }

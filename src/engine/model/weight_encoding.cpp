@@ -15,7 +15,6 @@
 namespace hadal {
 namespace {
 
-constexpr std::size_t kScaleBlock = 128;
 constexpr std::size_t kGroup = 32;
 constexpr std::size_t kQ8Bytes = 34;
 constexpr std::size_t kMxfp4Bytes = 17;

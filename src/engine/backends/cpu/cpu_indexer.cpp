@@ -9,7 +9,7 @@
 namespace hadal {
 namespace {
 
-constexpr std::size_t kTaskRows = 256;
+constexpr std::size_t kScoredRows = 256;
 constexpr std::size_t kMaxScores = 4 * 1024 * 1024;  // floats; long contexts go in token batches
 
 }  // namespace
@@ -17,17 +17,17 @@ constexpr std::size_t kMaxScores = 4 * 1024 * 1024;  // floats; long contexts go
 void CpuIndexer::operator()(const IndexerSelectArgs& args) {
   const std::size_t n_rows = std::max<std::size_t>(args.keys.n, 1);
   const std::size_t batch = std::max<std::size_t>(kMaxScores / n_rows, 1);
-  const std::size_t n_chunks = ceil_div(n_rows, kTaskRows);
+  const std::size_t n_chunks = ceil_div(n_rows, kScoredRows);
   for (std::size_t first = 0; first < args.q.n; first += batch) {
     const std::size_t n = std::min(batch, args.q.n - first);
     float* scores = reserve(scores_, n * n_rows);
     const std::size_t work = n * args.keys.n * args.keys.width * args.n_heads;
     runner_.run(n * n_chunks, work, [&](std::size_t task) {
       const std::size_t token = first + task / n_chunks;
-      const std::size_t begin = task % n_chunks * kTaskRows;
+      const std::size_t begin = task % n_chunks * kScoredRows;
       const std::size_t n_visible = args.n_visible[token];
       if (n_visible <= args.top_k || begin >= n_visible) return;  // nothing to choose
-      score(args, token, begin, std::min(begin + kTaskRows, n_visible),
+      score(args, token, begin, std::min(begin + kScoredRows, n_visible),
             scores + (token - first) * n_rows + begin);
     });
     runner_.run(n, 4 * n * n_rows, [&](std::size_t task) {
@@ -48,12 +48,12 @@ std::size_t CpuIndexer::score_floats(const WorkShape& shape) const {
 
 std::size_t CpuIndexer::task_floats(const WorkShape& shape) const {
   const std::size_t for_scores =
-      kernels_.scratch_floats(shape.index_n_heads, shape.index_head_dim, kTaskRows);
+      kernels_.scratch_floats(shape.index_n_heads, shape.index_head_dim, kScoredRows);
   return std::max(for_scores, shape.n_index_rows);  // select_best_rows sorts a copy
 }
 
 std::size_t CpuIndexer::task_pointers(const WorkShape& shape) const {
-  return kTaskRows + shape.index_n_heads;
+  return kScoredRows + shape.index_n_heads;
 }
 
 void CpuIndexer::score(const IndexerSelectArgs& args, std::size_t token, std::size_t row_begin,

@@ -1,16 +1,11 @@
 #include "engine/kernels/attention/attention_keys.h"
+#include "engine/kernels/reference_dot.h"
 
 #include <cmath>
 #include <vector>
 
 namespace hadal {
 namespace {
-
-double dot(const float* a, const float* b, std::size_t n) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < n; ++i) sum += double{a[i]} * double{b[i]};
-  return sum;
-}
 
 void attend(const AttentionArgs& args, std::size_t token, std::size_t head) {
   const AttentionKeys keys = attention_keys(args, token);
@@ -20,7 +15,7 @@ void attend(const AttentionArgs& args, std::size_t token, std::size_t head) {
   std::vector<double> weights(keys.size());
   double max = sink;  // the sink takes part in the maximum, so the denominator is never 0
   for (std::size_t j = 0; j < keys.size(); ++j) {
-    weights[j] = dot(q, attention_key(args, keys, j), args.head_dim) * double{args.scale};
+    weights[j] = reference_dot(q, attention_key(args, keys, j), args.head_dim) * double{args.scale};
     max = std::max(max, weights[j]);
   }
 

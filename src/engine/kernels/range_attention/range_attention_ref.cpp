@@ -1,4 +1,5 @@
 #include "engine/kernels/range_attention/range_attention.h"
+#include "engine/kernels/reference_dot.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,12 +7,6 @@
 
 namespace hadal {
 namespace {
-
-double dot(const float* a, const float* b, std::size_t n) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < n; ++i) sum += double{a[i]} * double{b[i]};
-  return sum;
-}
 
 std::vector<const float*> keys_of(const RangeAttentionArgs& args, std::size_t token,
                                   std::size_t head) {
@@ -54,7 +49,7 @@ void range_attention_weights(const RangeAttentionArgs& args, std::size_t token, 
   const double sink = args.sinks[head];
   double max = sink;  // the sink takes part in the maximum, so the denominator is never 0
   for (std::size_t j = 0; j < keys.size(); ++j) {
-    weights[j] = dot(q, keys[j], args.head_dim) * double{args.scale};
+    weights[j] = reference_dot(q, keys[j], args.head_dim) * double{args.scale};
     max = std::max(max, weights[j]);
   }
 
