@@ -1,7 +1,7 @@
 # Helpers that keep the per-folder lists short. Every folder is one library target `hadal_<name>`.
 
 set(HADAL_WARNINGS -Wall -Wextra -Wconversion -Wno-sign-conversion -Werror)
-if(CMAKE_UNITY_BUILD)  # GCC excepts what stands in the source itself, which is an included file then
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # excepts what stands in the source itself, which is an included file then
   list(APPEND HADAL_WARNINGS -Wno-subobject-linkage)
 endif()
 

@@ -52,6 +52,7 @@ class HttpResponder {
   virtual void end() = 0;
   /// Called once if the client goes away, or reads too slowly, before the response is complete; at
   /// once if it has gone already. On a thread of the server.
+  /// A client that closes its sending direction alone counts as gone: it looks the same here.
   virtual void on_gone(std::function<void()> callback) = 0;
   /// Runs `work` on the connection's own thread of execution, in order with other work of it. When
   /// it throws the connection is closed.

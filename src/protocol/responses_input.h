@@ -14,8 +14,7 @@ namespace hadal {
 /// assistant between two inputs are one message; reasoning after a text or call begins the next.
 class ResponsesInput {
  public:
-  ResponsesInput(const std::vector<ApiTool>& tools, Conversation& conversation)
-      : tools_(tools), messages_(conversation.messages) {}
+  explicit ResponsesInput(Conversation& conversation) : messages_(conversation.messages) {}
 
   /// message, reasoning, function_call, function_call_output, custom_tool_call and
   /// custom_tool_call_output. Errors: other types, images, files, audio.
@@ -28,7 +27,6 @@ class ResponsesInput {
   Result<void> add_output(const Field& item);
   Message& open_assistant();
 
-  const std::vector<ApiTool>& tools_;
   std::vector<Message>& messages_;
 };
 

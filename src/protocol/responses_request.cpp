@@ -163,7 +163,7 @@ Result<void> add_previous(const Field& body, const ParseOptions& options, ApiReq
 }
 
 Result<void> read_input(const Field& body, const ParseOptions& options, ApiRequest& request) {
-  ResponsesInput input(request.tools, request.conversation);
+  ResponsesInput input(request.conversation);
   std::size_t n_left = kMostReferencedBytes;
   HADAL_ASSIGN(const auto instructions, optional_string(body, "instructions"));
   if (instructions && !instructions->empty())

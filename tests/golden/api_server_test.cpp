@@ -303,7 +303,8 @@ TEST_F(ApiServerTest, GrammarsOfCustomToolsAreKeptOrRefused) {
   definition = "start: \"move \" /[a-h][1-8]/";
   const TestResponse kept = post("/v1/chat/completions", request);
   ASSERT_EQ(kept.status, 200) << kept.body;
-  for (const Json& call : Json::parse(kept.body)["choices"][0]["message"]["tool_calls"])
+  const Json answer = Json::parse(kept.body);
+  for (const Json& call : answer["choices"][0]["message"]["tool_calls"])
     EXPECT_EQ(call["custom"]["input"].get<std::string>().rfind("move ", 0), 0u) << call;
   EXPECT_NE(kept.body.find("\"move "), std::string::npos) << kept.body;
 }

@@ -80,12 +80,6 @@ class Arranged : public testing::TestWithParam<File> {
   ThreadPool pool_{2};
 };
 
-bool runs_here(const char* isa) {
-  return std::strcmp(isa, "avx2") == 0 ||
-         (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));
-}
-
 }  // namespace
 
 TEST_P(Arranged, GivesTheBitsOfTheWeightsAsStored) {

@@ -23,22 +23,6 @@ struct Variant {
   std::size_t threads;
 };
 
-bool runs_here(const Variant& variant) {
-  if (variant.isa == nullptr || std::strcmp(variant.isa, "avx2") == 0) return true;
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
-
-SyntheticEngine make_engine(const Variant& variant) {
-  if (variant.isa == nullptr)
-    return make_synthetic_engine(g1_config_json(), {.kind = BackendKind::ref});
-  ::setenv("HADAL_CPU_ISA", variant.isa, 1);
-  auto engine = make_synthetic_engine(g1_config_json(),
-                                      {.kind = BackendKind::cpu, .n_threads = variant.threads});
-  ::unsetenv("HADAL_CPU_ISA");
-  return engine;
-}
-
 void expect_same_bits(std::span<const float> actual, std::span<const float> expected) {
   ASSERT_EQ(actual.size(), expected.size());
   for (std::size_t i = 0; i < actual.size(); ++i) {
@@ -51,8 +35,8 @@ void expect_same_bits(std::span<const float> actual, std::span<const float> expe
 class Determinism : public testing::TestWithParam<Variant> {
  protected:
   void SetUp() override {
-    if (!runs_here(GetParam())) GTEST_SKIP() << "this CPU lacks " << GetParam().isa;
-    engine_ = make_engine(GetParam());
+    if (!runs_here(GetParam().isa)) GTEST_SKIP() << "this CPU lacks " << GetParam().isa;
+    engine_ = make_synthetic_engine_on(GetParam().isa, g1_config_json(), GetParam().threads);
   }
 
   Model& model() { return *engine_.model; }
@@ -110,7 +94,7 @@ TEST_P(Determinism, LogitsDoNotDependOnThreads) {
     SCOPED_TRACE(threads);
     Variant other = GetParam();
     other.threads = threads;
-    SyntheticEngine engine = make_engine(other);
+    SyntheticEngine engine = make_synthetic_engine_on(other.isa, g1_config_json(), other.threads);
     expect_same_bits(one_shot(*engine.model, tokens), expected);
     expect_same_bits(in_passes(*engine.model, tokens, {40, 1}), expected);
   }
@@ -125,33 +109,7 @@ TEST_P(Determinism, LogitsDoNotDependOnNeighbours) {
     alone.push_back(one_shot(model(), tokens.back()));
   }
 
-  std::vector<SequenceState> states;
-  for (std::size_t i = 0; i < std::size(lengths); ++i) states.push_back(model().new_sequence());
-  std::vector<std::vector<float>> together(std::size(lengths));
-  RandomStream random(5);
-  for (bool more = true; more;) {  // passes of random shares, some sequences left out
-    std::vector<ForwardInput> inputs;
-    std::vector<std::size_t> who;
-    more = false;
-    for (std::size_t i = 0; i < states.size(); ++i) {
-      const std::size_t left = tokens[i].size() - states[i].n_tokens();
-      const std::size_t n = std::min<std::size_t>(left, random.below(40));
-      more = more || left > 0;
-      if (n == 0) continue;
-      inputs.push_back({.state = &states[i],
-                        .tokens = std::span(tokens[i]).subspan(states[i].n_tokens(), n),
-                        .logits = LogitsFor::all});
-      who.push_back(i);
-    }
-    if (inputs.empty()) continue;
-    const ForwardOutput output = model().forward(inputs);
-    const float* row = output.logits.data();
-    for (std::size_t k = 0; k < who.size(); ++k) {
-      const std::size_t size = inputs[k].tokens.size() * kVocab;
-      together[who[k]].insert(together[who[k]].end(), row, row + size);
-      row += size;
-    }
-  }
+  const auto together = in_shared_passes(model(), tokens, 40, 5);
 
   for (std::size_t i = 0; i < alone.size(); ++i) {
     SCOPED_TRACE(i);

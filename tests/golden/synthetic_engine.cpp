@@ -1,10 +1,13 @@
 #include "synthetic_engine.h"
 
 #include "base/check.h"
+#include "base/random.h"
+#include "engine/kernels/cpu_kernels.h"
 #include "engine/model/synthetic_weights.h"
 #include "formats/safetensors_writer.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace hadal {
 namespace {
@@ -56,6 +59,25 @@ SyntheticEngine make_synthetic_engine(std::string_view config_json, const Backen
   return engine;
 }
 
+bool runs_here(const char* isa) {
+  if (isa == nullptr) return true;
+  const auto all = cpu_kernels();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const CpuKernels& kernels) { return kernels.name == isa; });
+  return found != all.end() && found->runs_here();
+}
+
+SyntheticEngine make_synthetic_engine_on(const char* isa, std::string_view config_json,
+                                         std::size_t n_threads, const ModelOptions& options) {
+  if (isa == nullptr)
+    return make_synthetic_engine(config_json, {.kind = BackendKind::ref}, options);
+  ::setenv("HADAL_CPU_ISA", isa, 1);
+  auto engine = make_synthetic_engine(config_json,
+                                      {.kind = BackendKind::cpu, .n_threads = n_threads}, options);
+  ::unsetenv("HADAL_CPU_ISA");
+  return engine;
+}
+
 std::string g1_config_json() {
   return R"({"architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4",
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 1,
@@ -93,6 +115,39 @@ std::vector<float> in_passes(Model& model, std::span<const std::int32_t> tokens,
         .state = &state, .tokens = tokens.subspan(state.n_tokens(), n), .logits = LogitsFor::all};
     const ForwardOutput output = model.forward({&input, 1});
     logits.insert(logits.end(), output.logits.begin(), output.logits.end());
+  }
+  return logits;
+}
+
+std::vector<std::vector<float>> in_shared_passes(Model& model,
+                                                 std::span<const std::vector<std::int32_t>> tokens,
+                                                 std::size_t most, std::uint64_t seed) {
+  std::vector<SequenceState> states;
+  for (std::size_t i = 0; i < tokens.size(); ++i) states.push_back(model.new_sequence());
+  std::vector<std::vector<float>> logits(tokens.size());
+  RandomStream random(seed);
+  for (bool more = true; more;) {
+    std::vector<ForwardInput> inputs;
+    std::vector<std::size_t> who;
+    more = false;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      const std::size_t left = tokens[i].size() - states[i].n_tokens();
+      const std::size_t n = std::min<std::size_t>(left, random.below(most));
+      more = more || left > 0;
+      if (n == 0) continue;
+      inputs.push_back({.state = &states[i],
+                        .tokens = std::span(tokens[i]).subspan(states[i].n_tokens(), n),
+                        .logits = LogitsFor::all});
+      who.push_back(i);
+    }
+    if (inputs.empty()) continue;
+    const ForwardOutput output = model.forward(inputs);
+    const float* row = output.logits.data();
+    for (std::size_t k = 0; k < who.size(); ++k) {
+      const std::size_t size = inputs[k].tokens.size() * model.config().vocab_size;
+      logits[who[k]].insert(logits[who[k]].end(), row, row + size);
+      row += size;
+    }
   }
   return logits;
 }

@@ -23,6 +23,13 @@ struct SyntheticEngine {
 SyntheticEngine make_synthetic_engine(std::string_view config_json, const BackendOptions& backend,
                                       const ModelOptions& options = {});
 
+/// Whether this machine runs the kernels that HADAL_CPU_ISA = `isa` names; nullptr: backend ref.
+bool runs_here(const char* isa);
+/// With these kernels.
+SyntheticEngine make_synthetic_engine_on(const char* isa, std::string_view config_json,
+                                         std::size_t n_threads = 2,
+                                         const ModelOptions& options = {});
+
 /// Config G1 of appendix A.2, published form, with its MTP block.
 std::string g1_config_json();
 
@@ -36,5 +43,11 @@ std::vector<float> one_shot(Model& model, std::span<const std::int32_t> tokens);
 /// tokens are fed).
 std::vector<float> in_passes(Model& model, std::span<const std::int32_t> tokens,
                              std::vector<std::size_t> lengths);
+
+/// Logits of all positions of several sequences that share passes: fewer than `most` tokens of each
+/// at a time, as `seed` draws them, often none.
+std::vector<std::vector<float>> in_shared_passes(Model& model,
+                                                 std::span<const std::vector<std::int32_t>> tokens,
+                                                 std::size_t most, std::uint64_t seed);
 
 }  // namespace hadal

@@ -84,21 +84,9 @@ struct Variant {
   MaskMode mask;
 };
 
-bool runs_here(const char* isa) {
-  if (isa == nullptr || std::string_view(isa) == "avx2") return true;
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
-
 SyntheticEngine make_engine(const json& config, const char* isa, std::size_t threads = 2,
                             const ModelOptions& options = {}) {
-  const std::string text = config.dump();
-  if (isa == nullptr) return make_synthetic_engine(text, {.kind = BackendKind::ref}, options);
-  ::setenv("HADAL_CPU_ISA", isa, 1);
-  auto engine =
-      make_synthetic_engine(text, {.kind = BackendKind::cpu, .n_threads = threads}, options);
-  ::unsetenv("HADAL_CPU_ISA");
-  return engine;
+  return make_synthetic_engine_on(isa, config.dump(), threads, options);
 }
 
 bool same_bits(std::span<const float> a, std::span<const float> b) {
@@ -261,33 +249,7 @@ TEST_P(WorldModelBits, DoNotDependOnThreads) {
 TEST_P(WorldModelBits, DoNotDependOnNeighbours) {
   const std::vector<std::vector<std::int32_t>> tokens = {narrative(90, 10), text(40, 11),
                                                          narrative(5, 12), narrative(60, 13)};
-  std::vector<SequenceState> states;
-  for (std::size_t i = 0; i < tokens.size(); ++i) states.push_back(model().new_sequence());
-  std::vector<std::vector<float>> together(tokens.size());
-  RandomStream random(14);
-  for (bool more = true; more;) {
-    std::vector<ForwardInput> inputs;
-    std::vector<std::size_t> who;
-    more = false;
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      const std::size_t left = tokens[i].size() - states[i].n_tokens();
-      const std::size_t n = std::min<std::size_t>(left, random.below(30));
-      more = more || left > 0;
-      if (n == 0) continue;
-      inputs.push_back({.state = &states[i],
-                        .tokens = std::span(tokens[i]).subspan(states[i].n_tokens(), n),
-                        .logits = LogitsFor::all});
-      who.push_back(i);
-    }
-    if (inputs.empty()) continue;
-    const ForwardOutput output = model().forward(inputs);
-    const float* row = output.logits.data();
-    for (std::size_t k = 0; k < who.size(); ++k) {
-      const std::size_t size = inputs[k].tokens.size() * kVocab;
-      together[who[k]].insert(together[who[k]].end(), row, row + size);
-      row += size;
-    }
-  }
+  const auto together = in_shared_passes(model(), tokens, 30, 14);
 
   for (std::size_t i = 0; i < tokens.size(); ++i)
     EXPECT_TRUE(same_bits(together[i], one_shot(model(), tokens[i]))) << "sequence " << i;
