@@ -3,6 +3,7 @@
 #include "base/checked_math.h"
 #include "formats/atomic_file.h"
 #include "formats/quote.h"
+#include "formats/safetensors.h"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>

@@ -3,11 +3,11 @@
 #include "base/log.h"
 #include "base/thread_name.h"
 #include "http/connection.h"
+#include "http/url.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <exception>
 #include <optional>
 #include <thread>
