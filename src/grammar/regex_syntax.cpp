@@ -1,6 +1,7 @@
 #include "grammar/regex_syntax.h"
 
 #include "formats/quote.h"
+#include "grammar/text_cursor.h"
 
 #include <optional>
 #include <string>
@@ -18,10 +19,10 @@ RegexNode chars_node(CharSet set) {
   return node;
 }
 
-class RegexParser {
+class RegexParser : private CharCursor {
  public:
   RegexParser(std::string_view pattern, RegexDialect dialect)
-      : chars_(decode_chars(pattern)), dialect_(dialect) {}
+      : CharCursor(pattern), dialect_(dialect) {}
 
   Result<std::vector<RegexAlternative>> parse() {
     std::vector<RegexAlternative> alternatives;
@@ -40,20 +41,6 @@ class RegexParser {
   }
 
  private:
-  bool at_end() const { return at_ >= chars_.size(); }
-  char32_t peek(std::size_t ahead = 0) const {
-    return at_ + ahead < chars_.size() ? chars_[at_ + ahead] : U'\0';
-  }
-  bool skip(char32_t c) {
-    if (at_end() || chars_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-  bool skip(std::u32string_view text) {
-    if (std::u32string_view(chars_).substr(at_, text.size()) != text) return false;
-    at_ += text.size();
-    return true;
-  }
   void fail(ErrorCode code, std::string_view what) {
     if (!problem_) problem_ = error(code, "{} at character {}", what, at_);
   }
@@ -335,9 +322,7 @@ class RegexParser {
     return value;
   }
 
-  std::u32string chars_;
   RegexDialect dialect_;
-  std::size_t at_ = 0;
   std::size_t depth_ = 0;
   std::optional<Error> problem_;
 };

@@ -1,4 +1,5 @@
-// Reads the characters of a grammar's text; what the parsers of GBNF and Lark have in common.
+// Reads the characters of a grammar's text; what the parsers of GBNF, Lark and regular expressions
+// have in common.
 #pragma once
 
 #include "base/result.h"
@@ -15,11 +16,10 @@
 
 namespace hadal::grammar {
 
-/// Base of such a parser. The first problem counts; parsers go on until they see it.
-class TextCursor {
+/// A place in characters.
+class CharCursor {
  protected:
-  TextCursor(std::string_view text, std::string_view source)
-      : source_(source), chars_(decode_chars(text)) {}
+  explicit CharCursor(std::string_view text) : chars_(decode_chars(text)) {}
 
   bool at_end() const { return at_ >= chars_.size(); }
   char32_t peek(std::size_t ahead = 0) const {
@@ -35,6 +35,15 @@ class TextCursor {
     at_ += text.size();
     return true;
   }
+
+  std::u32string chars_;
+  std::size_t at_ = 0;
+};
+
+/// Base of a parser of rules. The first problem counts; parsers go on until they see it.
+class TextCursor : protected CharCursor {
+ protected:
+  TextCursor(std::string_view text, std::string_view source) : CharCursor(text), source_(source) {}
 
   void fail(ErrorCode code, std::string_view what) { fail_at(at_, code, what); }
   void fail_at(std::size_t place, ErrorCode code, std::string_view what) {
@@ -75,8 +84,6 @@ class TextCursor {
   }
 
   std::string source_;
-  std::u32string chars_;
-  std::size_t at_ = 0;
   std::optional<Error> problem_;
 
  private:
